@@ -1,0 +1,260 @@
+"""Cells: each is declared once, by its SPICE file; this module reads that declaration.
+
+A cell file is a comment header followed by one `.subckt` (or, for a device, one `.model`):
+
+    * One line that says what it is
+    *@ family activation           core | opamp | amplifier | activation | inverter | model
+    *@ activation relu             what an activation or amplifier computes
+    *@ polarity -1                 an activation that answers f(-v) instead of f(v)
+    *@ source where the circuit and its values come from
+    *@ pin in in                   one line per pin: name, role (in out common supply), meaning
+    *@ param r Ohm                 one line per parameter: name, unit, meaning
+    .subckt act_relu_diode in out com vdd vss params: r=10e3
+
+Further `*@ key number ...` lines are the cell's ratings (headroom in volts, i_out in amperes ...).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from analognet import resources
+from analognet.errors import InputError
+from analognet.names import printable
+
+FAMILIES: Final = ("core", "opamp", "amplifier", "activation", "inverter", "model")
+ROLES: Final = ("in", "out", "common", "supply")
+OPAMP_PINS: Final = ("inp", "inn", "out", "vdd", "vss")
+CELL_PINS: Final = ("in", "out", "com", "vdd", "vss")  # activations and inverters
+OPAMP_ROLE: Final = "opamp"  # the name by which cells ask for the technology's op-amp
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_SIZE_LIMIT = 1 << 18
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: a subcircuit or device model and what its header says of it.
+
+    pins: (name, role) in order; defaults: parameter values of the `.subckt` line;
+    units: parameter -> unit; ratings: numbers of the header; uses: the cells and models
+    its body names, `opamp` standing for whichever op-amp the technology has.
+    """
+
+    name: str
+    family: str
+    title: str
+    text: str
+    pins: tuple[tuple[str, str], ...] = ()
+    defaults: Mapping[str, float] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    ratings: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    words: Mapping[str, str] = field(default_factory=dict)
+    uses: tuple[str, ...] = ()
+    resistors: int = 0
+
+    @property
+    def pin_names(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self.pins)
+
+    @property
+    def activation(self) -> str | None:
+        return self.words.get("activation")
+
+    @property
+    def polarity(self) -> int:
+        """+1 for a cell that computes f(v), -1 for one that computes f(-v)."""
+        return int(self.rating("polarity", 1.0))
+
+    @property
+    def behavioural(self) -> bool:
+        return self.words.get("behavioural") == "yes"
+
+    def rating(self, key: str, default: float) -> float:
+        """A single number of the header, or the default where the header has none."""
+        return self.ratings[key][0] if key in self.ratings else default
+
+
+def parse_cell(text: str, name: str) -> Cell:
+    """Read one cell file. Raises InputError naming the cell and the fault."""
+    if not _NAME.fullmatch(name):
+        raise InputError(f"cell name '{printable(name)}': use a-z, 0-9 and _, starting with a letter")
+    words: dict[str, str] = {}
+    ratings: dict[str, tuple[float, ...]] = {}
+    units: dict[str, str] = {}
+    roles: dict[str, str] = {}
+    for line in text.splitlines():
+        if not line.startswith("*@"):
+            continue
+        key, _, rest = line[2:].strip().partition(" ")
+        rest = rest.strip()
+        if key == "pin":
+            pin, role, *_ = [*rest.split(), "", ""]
+            if role not in ROLES:
+                raise InputError(f"cell '{name}': pin {printable(pin)} has no role; roles are {', '.join(ROLES)}")
+            roles[pin] = role
+        elif key == "param":
+            parameter, unit, *_ = [*rest.split(), ""]
+            units[parameter] = unit
+        else:
+            words[key] = rest
+            if numbers := _leading_numbers(rest):
+                ratings[key] = numbers
+    family = words.get("family", "")
+    if family not in FAMILIES:
+        raise InputError(
+            f"cell '{name}': family '{printable(family)}' is unknown; families are {', '.join(FAMILIES)}"
+        )
+    first = text.lstrip().splitlines()[0] if text.strip() else ""
+    title = words.get("title", first.lstrip("* ").strip())
+    if family == "model":
+        return Cell(name, family, title, text, words=words, ratings=ratings)
+    lines = _logical_lines(text)
+    pins, defaults = _subckt(lines, name)
+    missing = [p for p in pins if p not in roles]
+    if missing:
+        raise InputError(f"cell '{name}': no '*@ pin' line for {', '.join(missing)}")
+    expected = CELL_PINS if family in ("activation", "inverter") else OPAMP_PINS
+    if pins != expected:
+        raise InputError(f"cell '{name}': pins are {' '.join(pins)}; a cell of family {family} has {' '.join(expected)}")
+    undocumented = [p for p in defaults if p not in units]
+    if undocumented:
+        raise InputError(f"cell '{name}': no '*@ param' line for {', '.join(undocumented)}")
+    body = [line for line in lines if line[0].lower() not in ".+"]
+    uses = _references(body, text)
+    return Cell(
+        name,
+        family,
+        title,
+        text,
+        tuple((p, roles[p]) for p in pins),
+        defaults,
+        units,
+        ratings,
+        words,
+        uses,
+        resistors=sum(line[0].lower() == "r" for line in body) if family in ("activation", "inverter") else 0,
+    )
+
+
+def _leading_numbers(text: str) -> tuple[float, ...]:
+    numbers = []
+    for word in text.split():
+        try:
+            numbers.append(float(word))
+        except ValueError:
+            break
+    return tuple(numbers)
+
+
+def _logical_lines(text: str) -> list[str]:
+    """Lines without comments, with `+` continuations joined."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        if not line.strip() or line.startswith("*"):
+            continue
+        if line.startswith("+") and lines:
+            lines[-1] += " " + line[1:].strip()
+        else:
+            lines.append(line.strip())
+    return lines
+
+
+def _subckt(lines: list[str], name: str) -> tuple[tuple[str, ...], dict[str, float]]:
+    heads = [line for line in lines if line.lower().startswith(".subckt")]
+    if len(heads) != 1:
+        raise InputError(f"cell '{name}': the file has {len(heads)} .subckt lines; a cell has one")
+    head, _, parameters = heads[0].partition("params:")
+    _, found, *pins = head.split()
+    if found != name:
+        raise InputError(f"cell '{name}': its .subckt is called '{printable(found)}'; file and cell share one name")
+    defaults = {}
+    for item in parameters.split():
+        key, _, value = item.partition("=")
+        try:
+            defaults[key] = float(value)
+        except ValueError:
+            raise InputError(
+                f"cell '{name}': default {printable(item)} is no plain number; write 10e3, not 10k"
+            ) from None
+    return tuple(pins), defaults
+
+
+def _references(body: list[str], text: str) -> tuple[str, ...]:
+    """The subcircuits and models that a body names and does not itself define."""
+    own = {w[1].lower() for w in (line.split() for line in text.splitlines()) if w[:1] == [".model"]}
+    found: list[str] = []
+    for line in body:
+        kind, words = line[0].lower(), line.partition("params:")[0].split()
+        if kind == "x":
+            positional = [w for w in words if "=" not in w]
+            found.append(positional[-1])
+        elif kind == "d":
+            found.append(words[3])
+        elif kind == "q":
+            found.append(words[4])
+    return tuple(dict.fromkeys(f for f in found if f.lower() not in own))
+
+
+@cache
+def library(*directories: Path) -> Mapping[str, Cell]:
+    """All cells of the given directories, by name; the packaged board cells where none is given.
+
+    Raises InputError for a file that is no valid cell or a name that stands twice.
+    """
+    found: dict[str, Cell] = {}
+    for directory in directories or (resources.cells(),):
+        for path in sorted(directory.glob("*.cir")):
+            if path.stat().st_size > _SIZE_LIMIT:
+                raise InputError(f"cell file '{printable(path.name)}' is over {_SIZE_LIMIT} bytes")
+            cell = parse_cell(path.read_text(encoding="utf-8"), path.stem)
+            if cell.name in found:
+                raise InputError(f"cell '{cell.name}' is declared twice")
+            found[cell.name] = cell
+    return found
+
+
+def closure(cells: Mapping[str, Cell], names: Iterable[str], opamp: str) -> list[Cell]:
+    """The named cells and all they use, each after what it uses. `opamp` stands for the role.
+
+    Raises InputError for a cell that is not there.
+    """
+    ordered: dict[str, Cell] = {}
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        name = opamp if name == OPAMP_ROLE else name
+        if name in path:
+            raise InputError(f"cell '{name}' uses itself: {' -> '.join((*path, name))}")
+        if name in ordered:
+            return
+        if name not in cells:
+            wanted = f"cell '{path[-1]}' uses '{printable(name)}', which" if path else f"cell '{printable(name)}'"
+            raise InputError(f"{wanted} is not among the cells: {', '.join(sorted(cells))}")
+        for used in cells[name].uses:
+            visit(used, (*path, name))
+        ordered[name] = cells[name]
+
+    for name in names:
+        visit(name, ())
+    return list(ordered.values())
+
+
+def count(cells: Mapping[str, Cell], name: str) -> tuple[int, int]:
+    """(op-amps, resistors) that one instance of a cell holds, all levels down."""
+    if name == OPAMP_ROLE:
+        return 1, 0
+    cell = cells[name]
+    if cell.family in ("core", "opamp", "model"):
+        return (1, 0) if cell.family == "opamp" else (0, 0)
+    opamps, resistors = 0, cell.resistors
+    for line in _logical_lines(cell.text):
+        if line[0].lower() == "x":
+            used = [w for w in line.partition("params:")[0].split() if "=" not in w][-1]
+            inner = count(cells, used)
+            opamps, resistors = opamps + inner[0], resistors + inner[1]
+    return opamps, resistors

@@ -1,0 +1,141 @@
+"""A circuit as a value: cells, subcircuits, and the elements inside them.
+
+Nets are generated names (`x3`, `l0_y12`); nothing from a model stands in a circuit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import networkx as nx
+import numpy as np
+
+from analognet.analog.cells import Cell
+from analognet.network import Array
+
+
+@dataclass(frozen=True, eq=False)
+class Star:
+    """Resistors from several nets to one: a summing node's inputs, or a single resistor.
+
+    The resistor to nets[k] is called `<prefix>_<labels[k]>` and has ohms[k]; all finite and > 0.
+    """
+
+    prefix: str
+    hub: str
+    nets: tuple[str, ...]
+    labels: tuple[str, ...]
+    ohms: Array
+
+    @staticmethod
+    def single(name: str, a: str, b: str, ohms: float) -> Star:
+        return Star(name, b, (a,), ("",), np.array([ohms]))
+
+    @property
+    def names(self) -> list[str]:
+        return [f"{self.prefix}_{label}" if label else self.prefix for label in self.labels]
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A cell or subcircuit with its nets, in the order of its pins, and its parameters."""
+
+    name: str
+    of: str
+    nets: tuple[str, ...]
+    params: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Group:
+    """Elements that belong together, one neuron for example; the title is a comment line."""
+
+    title: str
+    elements: tuple[Star | Instance, ...]
+
+
+@dataclass(frozen=True)
+class Subcircuit:
+    """Pins are (net, role) with the roles of a cell's pins."""
+
+    name: str
+    title: str
+    pins: tuple[tuple[str, str], ...]
+    groups: tuple[Group, ...]
+
+    @property
+    def pin_names(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self.pins)
+
+    def elements(self) -> Iterator[Star | Instance]:
+        for group in self.groups:
+            yield from group.elements
+
+
+@dataclass(frozen=True)
+class Circuit:
+    """All of a design: cells in order of use, subcircuits with the top one last.
+
+    opamp: the cell that stands for the role `opamp`.
+    """
+
+    title: str
+    notes: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    opamp: str
+    subcircuits: tuple[Subcircuit, ...]
+
+    @property
+    def top(self) -> Subcircuit:
+        return self.subcircuits[-1]
+
+    @cached_property
+    def roles(self) -> dict[str, tuple[tuple[str, str], ...]]:
+        """Pins of everything that can be instantiated."""
+        found = {cell.name: cell.pins for cell in self.cells}
+        found["opamp"] = found[self.opamp]
+        found.update({s.name: s.pins for s in self.subcircuits})
+        return found
+
+    def graph(self) -> nx.MultiGraph:
+        """The flat circuit as a networkx graph.
+
+        Nodes are nets (`kind="net"`, `role` for the top's pins) named by their path, and cell
+        instances (`kind="cell"`, `of` the cell). Edges are resistors (`name`, `ohms`) between
+        nets, and pins (`pin`, `role`) between an instance and a net.
+        """
+        graph = nx.MultiGraph()
+        for net, role in self.top.pins:
+            graph.add_node(net, kind="net", role=role)
+        inner = {s.name: s for s in self.subcircuits}
+
+        def expand(sub: Subcircuit, path: str, outer: dict[str, str]) -> None:
+            def net(name: str) -> str:
+                return outer.get(name) or path + name
+
+            for element in sub.elements():
+                if isinstance(element, Star):
+                    hub = net(element.hub)
+                    graph.add_edges_from(
+                        (net(n), hub, None, {"name": path + name, "ohms": ohms})
+                        for n, name, ohms in zip(element.nets, element.names, element.ohms, strict=True)
+                    )
+                elif element.of in inner:
+                    child = inner[element.of]
+                    nets = {p: net(n) for p, n in zip(child.pin_names, element.nets, strict=True)}
+                    expand(child, f"{path}{element.name}.", nets)
+                else:
+                    node = f"{path}{element.name}"
+                    graph.add_node(node, kind="cell", of=element.of)
+                    for (pin, role), n in zip(self.roles[element.of], element.nets, strict=True):
+                        graph.add_edge(node, net(n), pin=pin, role=role)
+
+        expand(self.top, "", {name: name for name in self.top.pin_names})
+        return graph
+
+    @property
+    def resistors(self) -> int:
+        """Resistors between nets; those inside cells are counted by `cells.count`."""
+        return sum(len(e.ohms) for s in self.subcircuits for e in s.elements() if isinstance(e, Star))

@@ -1,0 +1,94 @@
+"""A circuit as SPICE text: deterministic, readable, and complete by itself."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from analognet.analog.cells import OPAMP_PINS, Cell
+from analognet.analog.circuit import Circuit, Instance, Star, Subcircuit
+from analognet.network import Array
+
+WIDTH = 100
+
+
+def render(circuit: Circuit) -> str:
+    """The circuit's subcircuits, cells first; ends with the subcircuit `network`.
+
+    The first line is the title, as SPICE wants it. No analysis and no `.end`: a bench follows.
+    """
+    lines = [f"* {circuit.title}"]
+    lines += [f"* {note}" for note in circuit.notes]
+    for cell in circuit.cells:
+        lines += ["", *cell.text.strip().splitlines()]
+        if cell.name == circuit.opamp:
+            lines += ["", *_opamp_role(cell)]
+    for sub in circuit.subcircuits:
+        lines += ["", *_subcircuit(sub)]
+    return "\n".join(lines) + "\n"
+
+
+def _opamp_role(part: Cell) -> Iterator[str]:
+    pins = " ".join(OPAMP_PINS)
+    yield f"* the op-amp that every cell of this design uses: {part.title}"
+    yield f".subckt opamp {pins}"
+    yield f"Xpart {pins} {part.name}"
+    yield ".ends"
+
+
+def _subcircuit(sub: Subcircuit) -> Iterator[str]:
+    yield f"* {sub.title}"
+    yield from wrap([f".subckt {sub.name}", *sub.pin_names])
+    for group in sub.groups:
+        if group.elements:
+            yield f"* {group.title}"
+        for element in group.elements:
+            yield from _element(element)
+    yield ".ends"
+
+
+def _element(element: Star | Instance) -> Iterator[str]:
+    if isinstance(element, Instance):
+        params = [f"{k}={v:.9g}" for k, v in element.params]
+        yield from wrap([element.name, *element.nets, element.of, *params])
+        return
+    for name, net, ohms in zip(element.names, element.nets, element.ohms.tolist(), strict=True):
+        yield f"{name} {net} {element.hub} {ohms:.9g}"
+
+
+def wrap(words: Sequence[str]) -> list[str]:
+    """One SPICE line from words, continued with `+` where it gets long."""
+    text = " ".join(words)
+    if len(text) <= WIDTH:
+        return [text]
+    return textwrap.wrap(text, WIDTH, subsequent_indent="+ ", break_long_words=False, break_on_hyphens=False)
+
+
+def supplies(circuit: Circuit, vdd: float, vss: float, reference: float) -> list[str]:
+    """Supply and reference sources of a bench, and the instance of the network under test."""
+    nets = ["0" if n == "com" else n for n in circuit.top.pin_names]
+    return [
+        f"Vdd vdd 0 {vdd:.9g}",
+        f"Vss vss 0 {vss:.9g}",
+        f"Vref ref 0 {reference:.9g}",
+        *wrap(["Xnet", *nets, circuit.top.name]),
+    ]
+
+
+def standalone_bench(
+    circuit: Circuit, rails: tuple[float, float, float], inputs_v: Array, expected_v: Array
+) -> str:
+    """A bench for `ngspice -b`: one input vector (n_in,) in volts, its operating point, the outputs.
+
+    rails: vdd, vss and reference in volts. expected_v: (n_out,) what the float network says.
+    """
+    outputs = [n for n, role in circuit.top.pins if role == "out"]
+    lines = ["* bench: the operating point of one input, by `ngspice -b network.cir`"]
+    lines += supplies(circuit, *rails)
+    lines += [f"Vx{j} x{j} 0 {v:.9g}" for j, v in enumerate(inputs_v.tolist())]
+    lines += ["* the float network says:"]
+    lines += [f"* {n} = {v:.9g} V" for n, v in zip(outputs, expected_v.tolist(), strict=True)]
+    lines += [".options reltol=1e-6 vntol=1e-9 abstol=1e-15", ".control", "op"]
+    lines += [f"print v({n})" for n in outputs]
+    lines += ["print i(vdd) i(vss) i(vref)", "quit 0", ".endc", ".end"]
+    return "\n".join(lines) + "\n"

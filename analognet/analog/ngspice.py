@@ -1,0 +1,132 @@
+"""Running ngspice, and believing it only where it can be believed.
+
+Its exit code is no verdict: it is 0 after a singular matrix or a truncated raw file. A run
+counts as a success only if it ended by itself, its raw file is complete, every vector asked
+for is there and finite, and no warning says that the matrix was singular.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from analognet import process
+from analognet.errors import SimulatorError
+from analognet.names import printable
+from analognet.network import Array
+
+_FAULTS = re.compile(
+    r"singular matrix|timestep too small|no convergence|iteration limit|fatal error|doanalyses:|aborted"
+    r"|unknown subckt|incomplete or empty netlist|can't find model|undefined|not a valid|too few",
+    re.IGNORECASE,
+)
+_STEPPING_FAILED = re.compile(r"(gmin|source) stepping failed", re.IGNORECASE)
+_QUOTED = 600  # characters of ngspice's own words in an error
+
+
+@dataclass(frozen=True)
+class SpiceRun:
+    """vectors: name -> (points,) values; cpu_s: ngspice's processor time; log: what it printed."""
+
+    vectors: dict[str, Array]
+    cpu_s: float
+    wall_s: float
+    log: str
+
+
+def run_deck(deck: str, wanted: Sequence[str], *, timeout_s: float = 600.0, points: int | None = None) -> SpiceRun:
+    """Run one deck with one analysis in a fresh directory and read its raw file.
+
+    wanted: the vectors that must be there (`v(y0)`, `i(vdd)`); points: how many values each
+    must have, where that is known. Raises ToolMissing, or SimulatorError with ngspice's words.
+    """
+    program = process.find_tool("ngspice")
+    with tempfile.TemporaryDirectory(prefix="analognet-") as name:
+        directory = Path(name)
+        (directory / "deck.cir").write_text(deck, encoding="ascii")
+        done = process.run(
+            [program, "-b", "-n", "-r", "out.raw", "deck.cir"], cwd=directory, timeout_s=timeout_s
+        )
+        log = done.stdout + done.stderr
+        if done.timed_out:
+            raise SimulatorError(f"ngspice was stopped after {timeout_s:g} s: {_words(log)}")
+        if done.signal_name:
+            raise SimulatorError(f"ngspice died of {done.signal_name}: {_words(log)}")
+        if fault := fault_in(log):
+            raise SimulatorError(f"ngspice: {fault}")
+        raw = directory / "out.raw"
+        if not raw.is_file():
+            raise SimulatorError(f"ngspice ended with code {done.returncode} and wrote no result: {_words(log)}")
+        vectors = parse_raw(raw.read_bytes())
+    missing = [w for w in wanted if w.lower() not in vectors]
+    if missing:
+        raise SimulatorError(f"ngspice left out {', '.join(missing[:5])} of its result: {_words(log)}")
+    found = {w: vectors[w.lower()] for w in wanted}
+    for vector, values in found.items():
+        if points is not None and len(values) != points:
+            raise SimulatorError(f"ngspice gave {len(values)} of {points} points: {_words(log)}")
+        if not np.isfinite(values).all():
+            raise SimulatorError(f"ngspice gave values of {vector} that are not finite: {_words(log)}")
+    return SpiceRun(found, done.cpu_s, done.wall_s, log)
+
+
+def fault_in(log: str) -> str | None:
+    """The first line of ngspice's output that says the result is not to be trusted, if there is one."""
+    lines = log.splitlines()
+    last_chance_failed = any(_STEPPING_FAILED.search(line) for line in lines)
+    for line in lines:
+        if _FAULTS.search(line) and not _STEPPING_FAILED.search(line):
+            # a singular matrix that a stepping method then overcame is named all the same
+            return printable(line.strip(), _QUOTED)
+    if last_chance_failed and "No. of Data Rows" not in log:
+        return "no operating point: gmin and source stepping failed"
+    return None
+
+
+def _words(log: str) -> str:
+    """The telling end of ngspice's output, safe to show."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    telling = [line for line in lines if re.search(r"error|warning|fail|can't|unknown", line, re.IGNORECASE)]
+    return printable(" | ".join((telling or lines)[-6:]), _QUOTED) or "it printed nothing"
+
+
+def parse_raw(data: bytes) -> dict[str, Array]:
+    """Read one plot of ngspice's binary raw format: name (lower case) -> (points,) values.
+
+    Complex vectors come back complex. Raises SimulatorError for anything incomplete.
+    """
+    head, marker, body = data.partition(b"Binary:\n")
+    if not marker:
+        raise SimulatorError("ngspice's raw file is incomplete: it has no 'Binary:' part")
+    fields: dict[str, str] = {}
+    names: list[str] = []
+    in_variables = False
+    for line in head.decode("utf-8", errors="replace").splitlines():
+        if in_variables:
+            words = line.split()
+            if len(words) < 3:
+                raise SimulatorError(f"ngspice's raw file has a broken variable line: {printable(line)}")
+            names.append(words[1].lower())
+        elif line.startswith("Variables:"):
+            in_variables = True
+        else:
+            key, _, value = line.partition(":")
+            fields[key.strip()] = value.strip()
+    try:
+        n_variables, n_points = int(fields["No. Variables"]), int(fields["No. Points"])
+    except (KeyError, ValueError):
+        raise SimulatorError("ngspice's raw file has no counts of variables and points") from None
+    dtype = np.dtype(np.complex128 if "complex" in fields.get("Flags", "") else np.float64)
+    if n_points <= 0 or len(names) != n_variables or len(set(names)) != len(names):
+        raise SimulatorError(f"ngspice's raw file has {n_points} points and {len(names)} of {n_variables} variables")
+    if len(body) != n_points * n_variables * dtype.itemsize:
+        raise SimulatorError(
+            f"ngspice's raw file is truncated: {len(body)} bytes for {n_points} points of {n_variables} variables"
+        )
+    table = np.frombuffer(body, dtype=dtype).reshape(n_points, n_variables)
+    return {name: np.ascontiguousarray(table[:, k]) for k, name in enumerate(names)}

@@ -1,0 +1,60 @@
+"""Electrical rule checks on a circuit's graph, before a netlist is written.
+
+ngspice lets a floating node pass with a warning at most, so these are found here.
+"""
+
+from __future__ import annotations
+
+import networkx as nx
+
+from analognet.analog.circuit import Circuit
+from analognet.errors import InputError
+
+_SHOWN = 5
+
+
+def violations(circuit: Circuit) -> list[str]:
+    """Every broken rule, one sentence each; empty for a sound circuit.
+
+    floating node: a net inside the circuit that only one element touches
+    shorted outputs: a net that two outputs, or an output and a supply or input, drive
+    undriven input: a cell's input with neither a driver nor a resistor
+    no DC path: a net that no resistor connects with a driver
+    """
+    graph = circuit.graph()
+    nets = [n for n, kind in graph.nodes(data="kind", default="net") if kind != "cell"]
+    role_of = nx.get_node_attributes(graph, "role")
+    drivers: dict[str, list[str]] = {n: [] for n in nets}
+    for net, role in role_of.items():
+        if role != "out":
+            drivers[net].append(f"pin {net}")
+    inputs: list[tuple[str, str]] = []
+    for node, kind in graph.nodes(data="kind"):
+        if kind == "cell":
+            for _, net, data in graph.edges(node, data=True):
+                if data["role"] == "out":
+                    drivers[net].append(node)
+                elif data["role"] == "in":
+                    inputs.append((net, f"{node}.{data['pin']}"))
+    found = [f"shorted outputs: {n} is driven by {', '.join(d)}" for n, d in drivers.items() if len(d) > 1]
+    found += [
+        f"floating node: only one element touches {n}" for n in nets if n not in role_of and graph.degree(n) < 2
+    ]
+    resistive = nx.Graph()
+    resistive.add_nodes_from(nets)
+    resistive.add_edges_from((a, b) for a, b, ohms in graph.edges(data="ohms") if ohms is not None)
+    for net, pin in inputs:
+        if not drivers[net] and resistive.degree(net) == 0:
+            found.append(f"undriven input: nothing drives {pin} on {net}")
+    for component in nx.connected_components(resistive):
+        if not any(drivers[n] for n in component):
+            found.append(f"no DC path: {min(component)} and {len(component) - 1} other nets reach no driver")
+    return found
+
+
+def check(circuit: Circuit) -> None:
+    """Raise InputError with the first violations, if there are any."""
+    found = violations(circuit)
+    if found:
+        more = f" (and {len(found) - _SHOWN} more)" if len(found) > _SHOWN else ""
+        raise InputError("the circuit breaks electrical rules: " + "; ".join(found[:_SHOWN]) + more)
