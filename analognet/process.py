@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,12 +94,14 @@ def run(
     memory_bytes: int | None = 8 * GIB,
     file_bytes: int = 8 * GIB,
     env: Mapping[str, str] | None = None,
+    on_output: Callable[[str], None] | None = None,
 ) -> Finished:
     """Run a program to its end in `cwd`, a directory made for it alone.
 
     Its output goes to `stdout.log` and `stderr.log` there. `memory_bytes` bounds its address
     space (None: no bound, for programs that reserve more than they use). On a time-out or an
-    interrupt the whole process group is killed. Raises ToolMissing where it cannot be started.
+    interrupt the whole process group is killed. on_output gets the end of its output now and then
+    while it runs. Raises ToolMissing where it cannot be started.
     """
     out_path, err_path = cwd / "stdout.log", cwd / "stderr.log"
     start = time.monotonic()
@@ -122,7 +124,8 @@ def run(
         with _live_lock:
             _live.add(child)
         try:
-            usage, timed_out = _wait(child, start + timeout_s)
+            watch = None if on_output is None else lambda: on_output(_tail(out_path, 400) + _tail(err_path, 400))
+            usage, timed_out = _wait(child, start + timeout_s, watch)
         except BaseException:
             _kill(child)
             child.wait()
@@ -163,9 +166,11 @@ def _limiter(memory_bytes: int | None, file_bytes: int):  # type: ignore[no-unty
     return limit
 
 
-def _wait(child: subprocess.Popen[bytes], deadline: float) -> tuple[float, bool]:
+def _wait(
+    child: subprocess.Popen[bytes], deadline: float, watch: Callable[[], None] | None
+) -> tuple[float, bool]:
     """Wait until the child ends or the deadline passes. Answers its CPU seconds and whether it ran over."""
-    pause, timed_out = 0.001, False
+    pause, timed_out, looked = 0.001, False, time.monotonic()
     while True:
         pid, status, usage = os.wait4(child.pid, os.WNOHANG)
         if pid:
@@ -174,6 +179,9 @@ def _wait(child: subprocess.Popen[bytes], deadline: float) -> tuple[float, bool]
         if time.monotonic() > deadline:
             timed_out = True
             _kill(child)
+        if watch is not None and time.monotonic() - looked > 0.2:
+            watch()
+            looked = time.monotonic()
         time.sleep(pause)
         pause = min(pause * 1.5, 0.05)
 
@@ -183,8 +191,8 @@ def _kill(child: subprocess.Popen[bytes]) -> None:
         os.killpg(child.pid, signal.SIGKILL)  # its own session: the group is the child's alone
 
 
-def _tail(path: Path) -> str:
+def _tail(path: Path, limit: int = OUTPUT_LIMIT) -> str:
     with path.open("rb") as f:
         f.seek(0, os.SEEK_END)
-        f.seek(max(0, f.tell() - OUTPUT_LIMIT))
+        f.seek(max(0, f.tell() - limit))
         return f.read().decode("utf-8", errors="replace")

@@ -126,6 +126,12 @@ class AnalogLayer:
         v_plus = np.divide(i_pos, at_plus, out=np.zeros_like(i_pos), where=at_plus > 0)
         return v_plus * self.noise_gain - i_neg / self.g_f
 
+    def first_sums(self, v_in: Array, v_ref: float) -> Array:
+        """(N, n_out) volts at the first op-amps of a split layer; zeros in other topologies."""
+        v = np.hstack([v_in, np.full((len(v_in), 1), v_ref)])
+        i_pos = v @ self.g_pos.T
+        return -np.divide(i_pos, self.g_f_pos, out=np.zeros_like(i_pos), where=self.g_f_pos > 0)
+
     def activate(self, v_sum: Array) -> Array:
         """Output voltages (N, n_out) of ideal activation cells."""
         return self.activation(v_sum * (self.polarity / self.scale_z)) * self.scale_out
@@ -302,7 +308,7 @@ def _map_layer(
     gain *= polarity
     share = _first_stage_gain(z_range, scale_z, technology, cells) if topology == "split" else 1.0
     drawn = np.where(gain > 0, gain * share, gain)  # what the resistors at the inputs must realise
-    feedback = _feedback(drawn, topology, dense, technology, cells)
+    feedback = _feedback(drawn, topology, share, dense, technology, cells)
     g_pos, g_neg, dropped = _conductances(drawn, feedback, technology)
     g_f = np.full(dense.n_out, 1.0 / feedback)
     g_f_pos = g_link = np.zeros(dense.n_out)
@@ -386,7 +392,7 @@ def _first_stage_gain(
 
 
 def _feedback(
-    gain: Array, topology: str, dense: Dense, technology: Technology, cells: Mapping[str, Cell]
+    gain: Array, topology: str, share: float, dense: Dense, technology: Technology, cells: Mapping[str, Cell]
 ) -> float:
     """R_f of a layer: the preferred one, raised so that no resistor is too small and no driver overloaded."""
     kind = technology.resistor
@@ -395,6 +401,7 @@ def _feedback(
     needed = max(
         kind.feedback_ohm,
         kind.min_ohm * float(total.max()),
+        kind.min_ohm / share,  # the link resistor of a split neuron
         technology.full_scale * float(total.sum(axis=0).max()) / current,
     )
     if topology == "signed":
@@ -419,10 +426,12 @@ def _conductances(gain: Array, feedback: float, technology: Technology) -> tuple
     kind = technology.resistor
     with np.errstate(divide="ignore", over="ignore"):
         ohms = feedback / np.abs(gain)
-    too_large = ohms > kind.max_ohm
+    # nearer to nothing than to the largest resistor: dropped; else the largest resistor it is
+    too_large = ohms > 2.0 * kind.max_ohm
     dropped = int(np.count_nonzero(too_large & (gain != 0)))
+    ohms = np.clip(ohms, kind.min_ohm, kind.max_ohm)
     ohms[too_large] = np.inf
-    conductance = 1.0 / realise(np.maximum(ohms, kind.min_ohm), kind.series, kind.min_ohm, kind.max_ohm)
+    conductance = 1.0 / realise(ohms, kind.series, kind.min_ohm, kind.max_ohm)
     return np.where(gain > 0, conductance, 0.0), np.where(gain < 0, conductance, 0.0), dropped
 
 

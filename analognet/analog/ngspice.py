@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ _FAULTS = re.compile(
     re.IGNORECASE,
 )
 _STEPPING_FAILED = re.compile(r"(gmin|source) stepping failed", re.IGNORECASE)
+_REACHED = re.compile(r"Reference value :\s*([0-9.e+]+)[\r\n]")
 _QUOTED = 600  # characters of ngspice's own words in an error
 
 
@@ -39,18 +40,28 @@ class SpiceRun:
     log: str
 
 
-def run_deck(deck: str, wanted: Sequence[str], *, timeout_s: float = 600.0, points: int | None = None) -> SpiceRun:
+def run_deck(
+    deck: str,
+    wanted: Sequence[str],
+    *,
+    timeout_s: float = 600.0,
+    points: int | None = None,
+    on_point: Callable[[int], None] | None = None,
+) -> SpiceRun:
     """Run one deck with one analysis in a fresh directory and read its raw file.
 
     wanted: the vectors that must be there (`v(y0)`, `i(vdd)`); points: how many values each
-    must have, where that is known. Raises ToolMissing, or SimulatorError with ngspice's words.
+    must have, where that is known; on_point: called now and then with the sweep value reached. Raises ToolMissing, or SimulatorError with ngspice's words.
     """
     program = process.find_tool("ngspice")
     with tempfile.TemporaryDirectory(prefix="analognet-") as name:
         directory = Path(name)
         (directory / "deck.cir").write_text(deck, encoding="ascii")
         done = process.run(
-            [program, "-b", "-n", "-r", "out.raw", "deck.cir"], cwd=directory, timeout_s=timeout_s
+            [program, "-b", "-n", "-r", "out.raw", "deck.cir"],
+            cwd=directory,
+            timeout_s=timeout_s,
+            on_output=None if on_point is None else lambda tail: _report(tail, on_point),
         )
         log = done.stdout + done.stderr
         if done.timed_out:
@@ -73,6 +84,13 @@ def run_deck(deck: str, wanted: Sequence[str], *, timeout_s: float = 600.0, poin
         if not np.isfinite(values).all():
             raise SimulatorError(f"ngspice gave values of {vector} that are not finite: {_words(log)}")
     return SpiceRun(found, done.cpu_s, done.wall_s, log)
+
+
+def _report(tail: str, on_point: Callable[[int], None]) -> None:
+    """ngspice says ` Reference value :  1.04000e+02` a few times a second while it sweeps."""
+    values = _REACHED.findall(tail)
+    if values:
+        on_point(int(float(values[-1])))
 
 
 def fault_in(log: str) -> str | None:

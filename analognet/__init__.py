@@ -1,0 +1,34 @@
+"""AnalogNet: a trained dense network as an analog circuit, with evidence.
+
+    design = analognet.convert("model.safetensors")
+    result = analognet.simulate(design, "digits")
+    circuit = analognet.live(design); outputs = circuit(x)
+"""
+
+from analognet.analog.live import LiveCircuit, live
+from analognet.data import Dataset, load_data
+from analognet.design import Design, convert, open_design, save
+from analognet.errors import AnalogNetError
+from analognet.loading import load
+from analognet.metrics import Metrics
+from analognet.network import Activation, Dense, Network
+from analognet.simulation import Simulation, simulate
+
+__all__ = [
+    "Activation",
+    "AnalogNetError",
+    "Dataset",
+    "Dense",
+    "Design",
+    "LiveCircuit",
+    "Metrics",
+    "Network",
+    "Simulation",
+    "convert",
+    "live",
+    "load",
+    "load_data",
+    "open_design",
+    "save",
+    "simulate",
+]

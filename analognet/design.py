@@ -1,0 +1,338 @@
+"""A design: a network as a circuit, with all that a rerun needs; in memory and in its directory.
+
+The directory holds plain values, never text that would be run: the circuit is built again from
+them, and must come out as the netlist that stands beside them.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from analognet import resources, storage
+from analognet.analog import build, netlist, rules
+from analognet.analog.cells import Cell, library, parse_cell
+from analognet.analog.circuit import Circuit
+from analognet.analog.mapping import (
+    AnalogNetwork,
+    LayerRange,
+    Range,
+    data_ranges,
+    interval_ranges,
+    map_network,
+)
+from analognet.analog.technology import Technology, load_technology, parse_technology
+from analognet.data import Dataset, load_data
+from analognet.errors import InputError, UsageError
+from analognet.loading import LoadedModel, load
+from analognet.loading.metadata import DATASETS
+from analognet.names import file_stem, printable
+from analognet.network import Activation, Dense, Network
+
+KIND: Final = "analognet-design"
+DEFAULT_INPUT_RANGE: Final = (-1.0, 1.0)
+_CALIBRATION_ROWS: Final = 20_000  # of a user's data that a build directory keeps
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """What `convert` answers.
+
+    network: the float network; analog: its conductances; ranges: what the scales were chosen
+    for; calibration: where they came from: `data`, `metadata` or `interval`; dataset: the
+    built-in set that calibrated it; samples: a user's own data that did; cells: the library it
+    was built from; source: model digest and the like; notes: what the user should know.
+    """
+
+    network: Network
+    analog: AnalogNetwork
+    cells: Mapping[str, Cell]
+    ranges: tuple[LayerRange, ...]
+    calibration: str
+    dataset: str | None
+    samples: Dataset | None
+    source: Mapping[str, str]
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def technology(self) -> Technology:
+        return self.analog.technology
+
+    @property
+    def stem(self) -> str:
+        """The name of its files: safe on every file system."""
+        return file_stem(self.network.name)
+
+    @cached_property
+    def circuit(self) -> Circuit:
+        return build.build(self.analog, self.cells)
+
+    @cached_property
+    def tally(self) -> build.Tally:
+        return build.tally(self.circuit, self.cells)
+
+    @cached_property
+    def netlist(self) -> str:
+        """The subcircuits, without a bench."""
+        return netlist.render(self.circuit)
+
+    def example_input(self) -> np.ndarray:
+        """(n_in,) one input in units: the first calibration sample, or the middle of the range."""
+        if self.samples is not None:
+            return self.samples.x[0]
+        low, high = self.analog.input_range
+        return np.full(self.analog.n_in, (low + high) / 2)
+
+    def standalone_netlist(self) -> str:
+        """`network.cir`: the netlist with a bench, complete for `ngspice -b`."""
+        x = self.example_input()
+        t = self.technology
+        bench = netlist.standalone_bench(
+            self.circuit,
+            (t.vdd, t.vss, t.reference),
+            x * self.analog.scale_in,
+            self.network(x[None])[0] * self.analog.scale_out,
+        )
+        return f"{self.netlist}\n{bench}"
+
+
+def convert(
+    model: str | Path | LoadedModel | Network,
+    *,
+    activations: str | None = None,
+    technology: str | Path | Technology = "board",
+    topology: str = "split",
+    calibrate: str | Path | Dataset | None = None,
+    input_range: Range | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Design:
+    """Turn a trained network into a circuit that has passed the electrical rule checks.
+
+    model: a file, `module:callable`, or a network at hand. calibrate: data whose ranges choose
+    the scales (a built-in set means its training split); without it the model's own metadata
+    does, else interval bounds over input_range. overrides: technology values by name
+    (`opamp`, `full_scale`, `feedback_ohm`, `series` ...).
+
+    Raises InputError, UsageError; nothing is written.
+    """
+    loaded = _loaded(model, activations)
+    network = loaded.network
+    process, cells = _technology(technology, overrides or {})
+    notes = list(loaded.notes)
+    chosen, samples, dataset, origin = _calibration_data(calibrate, network)
+    bounds = input_range or loaded.input_range
+    ranges: tuple[LayerRange, ...]
+    if samples is not None:
+        ranges = data_ranges(network, samples.x)
+        if bounds is None:
+            bounds = (min(0.0, float(samples.x.min())), max(0.0, float(samples.x.max())))
+            bounds = bounds if bounds[0] < bounds[1] else DEFAULT_INPUT_RANGE
+    else:
+        if bounds is None:
+            bounds = DEFAULT_INPUT_RANGE
+            notes.append(
+                f"nothing says what range the inputs have: {bounds[0]:g} to {bounds[1]:g} is assumed; "
+                "give --calibrate DATA or --input-range LOW,HIGH"
+            )
+        known = loaded.ranges if input_range is None else None
+        origin = "metadata" if known is not None else "interval"
+        ranges = interval_ranges(network, bounds, known)
+    analog = map_network(network, process, cells, bounds, ranges, topology)
+    if analog.dropped:
+        total = sum(int(np.count_nonzero(layer.weight)) for layer in network.layers)
+        notes.append(
+            f"{analog.dropped} of {total} weights need more than {process.resistor.max_ohm:.3g} Ohm and were dropped"
+        )
+    keep = samples if chosen else None
+    if keep is not None and len(keep) > _CALIBRATION_ROWS:
+        rows = keep.x[:_CALIBRATION_ROWS]
+        keep = Dataset(keep.name, rows, None if keep.y is None else keep.y[:_CALIBRATION_ROWS], keep.digest)
+    design = Design(
+        network=network,
+        analog=analog,
+        cells=cells,
+        ranges=ranges,
+        calibration=origin,
+        dataset=dataset or (loaded.dataset if samples is None else None),
+        samples=keep,
+        source={"model_sha256": loaded.digest, **({"data_sha256": samples.digest} if samples else {})},
+        notes=tuple(notes),
+    )
+    rules.check(design.circuit)
+    return design
+
+
+def _loaded(model: str | Path | LoadedModel | Network, activations: str | None) -> LoadedModel:
+    if isinstance(model, LoadedModel):
+        return model
+    if isinstance(model, Network):
+        weights = b"".join(layer.weight.tobytes() + layer.bias.tobytes() for layer in model.layers)
+        return LoadedModel(model, storage.digest(weights))
+    return load(model, activations)
+
+
+def _technology(
+    technology: str | Path | Technology, overrides: Mapping[str, Any]
+) -> tuple[Technology, Mapping[str, Cell]]:
+    directories = [resources.cells()]
+    if not isinstance(technology, Technology):
+        own = Path(technology)
+        technology = load_technology(technology)
+        if own.suffix == ".toml" and list(own.parent.glob("*.cir")):
+            directories.append(own.parent)
+    values = technology.model_dump()
+    for key, value in overrides.items():
+        place = values["resistor"] if key in values["resistor"] else values
+        if key not in place:
+            raise UsageError(f"technology {technology.name} has no value '{printable(key)}' to set")
+        place[key] = value
+    cells = library(*directories)
+    opamp = str(values["opamp"])
+    values["opamp"] = opamp if opamp in cells else f"opamp_{opamp}"
+    if values["opamp"] not in cells:
+        parts = ", ".join(sorted(n.removeprefix("opamp_") for n, c in cells.items() if c.family == "opamp"))
+        raise UsageError(f"op-amp '{printable(opamp)}' is not among the cells; there are {parts}")
+    if overrides:
+        try:
+            technology = parse_technology(values, f"technology {technology.name}")
+        except InputError as e:
+            raise UsageError(str(e)) from None
+    part = cells[technology.opamp]
+    least, most = part.ratings.get("supply", (0.0, np.inf))[:2]
+    if not least <= technology.vdd - technology.vss <= most:
+        raise UsageError(
+            f"op-amp {technology.opamp} works on {least:g} to {most:g} V, "
+            f"technology {technology.name} gives it {technology.vdd - technology.vss:g} V"
+        )
+    return technology, cells
+
+
+def _calibration_data(
+    calibrate: str | Path | Dataset | None, network: Network
+) -> tuple[bool, Dataset | None, str | None, str]:
+    """(keep it in the directory, the data, name of the built-in set, origin)."""
+    if calibrate is None:
+        return False, None, None, "interval"
+    if isinstance(calibrate, Dataset):
+        return True, calibrate, None, "data"
+    if str(calibrate) in DATASETS:
+        # the training split: what the circuit is scaled by must not be what it is tested on
+        data = load_data(calibrate, network.n_in, network.n_out, split="train")
+        return False, data, str(calibrate), "data"
+    return True, load_data(calibrate, network.n_in, network.n_out), None, "data"
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a result depends on, ngspice apart."""
+    packages = {name: version(name) for name in ("analognet", "numpy", "tinygrad", "PySpice")}
+    return {**packages, "python": platform.python_version()}
+
+
+def save(design: Design, directory: Path) -> None:
+    """Write a design's directory whole or not at all. Raises UsageError or InputError."""
+    used = {name: design.cells[name].text for name in sorted(c.name for c in design.circuit.cells)}
+    tensors = {}
+    for i, layer in enumerate(design.network.layers):
+        tensors[f"{i}.weight"], tensors[f"{i}.bias"] = layer.weight.copy(), layer.bias.copy()
+    text = design.standalone_netlist()
+    description = {
+        "schema": 1,
+        "activations": [_activation_values(layer.activation) for layer in design.network.layers],
+        "technology": design.technology.model_dump(),
+        "topology": design.analog.topology,
+        "input_range": list(design.analog.input_range),
+        "ranges": [{"z": list(r.z), "partial": list(r.partial)} for r in design.ranges],
+        "calibration": design.calibration,
+        "dataset": design.dataset,
+        "source": dict(design.source),
+        "versions": versions(),
+    }
+    names = {
+        "network": design.network.name,
+        "layers": {f"layer{i}": layer.name for i, layer in enumerate(design.network.layers)},
+        "inputs": "x0 ... x<n_in - 1>, in the order of the model's inputs",
+        "outputs": "y0 ... y<n_out - 1>, in the order of the model's outputs",
+    }
+    files = {
+        "network.cir": text.encode("ascii"),
+        "design.json": storage.to_json(description).encode(),
+        "names.json": storage.to_json(names).encode(),
+        "weights.safetensors": save_tensors(tensors),
+        **{f"cells/{name}.cir": cell.encode("ascii") for name, cell in used.items()},
+    }
+    if design.samples is not None:
+        arrays = {"x": design.samples.x}
+        if design.samples.y is not None:
+            arrays["y"] = design.samples.y
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)
+        files["calibration.npz"] = buffer.getvalue()
+    storage.write_directory(directory, KIND, files)
+
+
+def open_design(directory: Path) -> Design:
+    """Read a design's directory back. Raises InputError naming what is wrong with it."""
+    where = f"build directory '{printable(directory)}'"
+    files = storage.read_directory(directory, KIND)
+    try:
+        description = json.loads(files["design.json"])
+        names = json.loads(files["names.json"])
+        tensors = load_tensors(files["weights.safetensors"])
+        cells = {
+            Path(name).stem: parse_cell(data.decode("ascii"), Path(name).stem)
+            for name, data in files.items()
+            if name.startswith("cells/")
+        }
+        layers = tuple(
+            Dense(
+                str(names["layers"][f"layer{i}"]),
+                tensors[f"{i}.weight"],
+                tensors[f"{i}.bias"],
+                Activation(**values),
+            )
+            for i, values in enumerate(description["activations"])
+        )
+        network = Network(str(names["network"]), layers)
+        technology = parse_technology(description["technology"], where)
+        ranges = tuple(LayerRange(tuple(r["z"]), tuple(r["partial"])) for r in description["ranges"])
+        low, high = (float(v) for v in description["input_range"])
+        analog = map_network(network, technology, cells, (low, high), ranges, description["topology"])
+        design = Design(
+            network=network,
+            analog=analog,
+            cells=cells,
+            ranges=ranges,
+            calibration=str(description["calibration"]),
+            dataset=description["dataset"],
+            samples=_samples(directory, files, network),
+            source=dict(description["source"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, SafetensorError) as e:
+        raise InputError(f"{where} cannot be read ({printable(repr(e))}); run analognet convert again") from None
+    if design.standalone_netlist().encode("ascii") != files["network.cir"]:
+        raise InputError(
+            f"{where}: network.cir is not what this AnalogNet builds from it; run analognet convert again"
+        )
+    return design
+
+
+def _samples(directory: Path, files: Mapping[str, bytes], network: Network) -> Dataset | None:
+    if "calibration.npz" not in files:
+        return None
+    return load_data(directory / "calibration.npz", network.n_in, network.n_out)
+
+
+def _activation_values(activation: Activation) -> dict[str, Any]:
+    return {"name": activation.name, "slope": activation.slope}

@@ -1,0 +1,240 @@
+"""Simulating a design on data: ngspice's answer beside the float network's, as `Metrics`."""
+
+from __future__ import annotations
+
+import io
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analognet import process, storage
+from analognet.analog import bench
+from analognet.analog.simulate import operating_points
+from analognet.data import Dataset, load_data
+from analognet.design import Design, versions
+from analognet.errors import InputError, UsageError
+from analognet.loading.metadata import DATASETS
+from analognet.metrics import Metrics, wilson
+from analognet.names import printable
+from analognet.network import Array, classify
+
+RANDOM_INPUTS = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Simulation:
+    """outputs_v: (N, n_out) volts; outputs: the same in the network's units; reference: the float
+    network's (N, n_out); predictions: (N,) classes of the circuit; labels: (N,) or None.
+    """
+
+    metrics: Metrics
+    data: Dataset
+    outputs_v: Array
+    outputs: Array
+    reference: Array
+    predictions: NDArray[np.int64]
+    notes: tuple[str, ...]
+
+    @property
+    def labels(self) -> NDArray[np.int64] | None:
+        return self.data.y
+
+    def save(self, path: Path) -> None:
+        """Write `outputs_v`, `outputs`, `reference` and `predictions` as an npz. Raises InputError."""
+
+
+        buffer = io.BytesIO()
+        np.savez_compressed(
+            buffer,
+            outputs_v=self.outputs_v,
+            outputs=self.outputs,
+            reference=self.reference,
+            predictions=self.predictions,
+        )
+        storage.write_file(path, buffer.getvalue())
+
+
+@cache
+def ngspice_version() -> str:
+    """The version ngspice gives itself. Raises ToolMissing."""
+
+
+    with tempfile.TemporaryDirectory(prefix="analognet-") as directory:
+        done = process.run([process.find_tool("ngspice"), "--version"], cwd=Path(directory), timeout_s=30)
+    found = re.search(r"ngspice-(\S+)", done.stdout + done.stderr)
+    return found.group(1) if found else "unknown"
+
+
+def choose_data(
+    design: Design, data: str | Path | Dataset | None, images: int | None, seed: int
+) -> tuple[Dataset, list[str]]:
+    """The inputs of a simulation, and what to tell the user about them.
+
+    Without data: what the design was calibrated with, else random inputs in its input range.
+    Raises InputError, UsageError.
+    """
+    if images is not None and images < 1:
+        raise UsageError(f"--images {images}: at least 1 input is needed")
+    if not 0 <= seed < 2**63:
+        raise UsageError(f"--seed {seed}: a seed is a whole number from 0 to 2^63 - 1")
+    notes: list[str] = []
+    n_in, n_out = design.network.n_in, design.network.n_out
+    chosen: Dataset | None = None
+    if isinstance(data, Dataset):
+        chosen = data
+    elif data is not None:
+        chosen = load_data(data, n_in, n_out)
+    elif design.samples is not None:
+        chosen = design.samples
+        notes.append("simulated on the data it was calibrated with")
+    elif design.dataset is not None:
+        try:
+            chosen = load_data(design.dataset, n_in, n_out)
+        except InputError as e:
+            notes.append(f"data set {design.dataset} is not at hand: {e}")
+    if chosen is None:
+        low, high = design.analog.input_range
+        x = np.random.default_rng(seed).uniform(low, high, (images or RANDOM_INPUTS, n_in))
+        notes.append(f"random inputs from {low:g} to {high:g}; give --data for an accuracy")
+        return Dataset("random", x, None, storage.digest(x.tobytes())), notes
+    if images is not None and images < len(chosen):
+        y = None if chosen.y is None else chosen.y[:images]
+        chosen = Dataset(chosen.name, chosen.x[:images], y, chosen.digest)
+    elif images is not None and images > len(chosen):
+        notes.append(f"{printable(chosen.name)} has {len(chosen)} inputs, not {images}")
+    return chosen, notes + _check_inputs(design, chosen.x)
+
+
+def _check_inputs(design: Design, x: Array) -> list[str]:
+    """Refuse inputs beyond the rails, warn of those beyond full scale."""
+    technology = design.technology
+    volts = x * design.analog.scale_in
+    low, high = float(volts.min()), float(volts.max())
+    fix = "calibrate with data like these: analognet convert MODEL --calibrate DATA"
+    if high > technology.vdd or low < technology.vss:
+        worst = high if high > technology.vdd else low
+        raise InputError(
+            f"inputs reach {worst / design.analog.scale_in:.4g}, which is {worst:.3g} V and beyond the supplies "
+            f"({technology.vss:g} to {technology.vdd:g} V); {fix}"
+        )
+    if max(high, -low) > technology.full_scale * (1 + 1e-9):
+        return [
+            f"inputs reach {max(high, -low):.3g} V, more than the full scale of {technology.full_scale:g} V: "
+            f"nodes may clip; {fix}"
+        ]
+    return []
+
+
+def simulate(
+    design: Design,
+    data: str | Path | Dataset | None = None,
+    *,
+    images: int | None = None,
+    temperature: float = bench.NOMINAL_C,
+    seed: int = 0,
+    jobs: int = 2,
+    timeout_s: float = 3600.0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Simulation:
+    """Simulate a design's operating points in ngspice and compare them with the float network.
+
+    data: see `choose_data`; images: only the first so many; temperature in Celsius; jobs:
+    ngspice processes at a time; progress(done, total) is called as inputs are done.
+    Raises UsageError, InputError, ToolMissing, SimulatorError.
+    """
+    lowest, highest = design.technology.temperature
+    if not lowest <= temperature <= highest:
+        raise UsageError(
+            f"--temperature {temperature:g}: technology {design.technology.name} "
+            f"holds from {lowest:g} to {highest:g} C"
+        )
+    if jobs < 1:
+        raise UsageError(f"--jobs {jobs}: at least 1 is needed")
+    chosen, notes = choose_data(design, data, images, seed)
+    tool = ngspice_version()
+    total, done = len(chosen), 0
+
+    def advance(n: int) -> None:
+        nonlocal done
+        done += n
+        if progress:
+            progress(done, total)
+
+    points = operating_points(
+        design.analog,
+        design.circuit,
+        design.netlist,
+        design.cells,
+        chosen.x,
+        temperature=temperature,
+        jobs=jobs,
+        timeout_s=timeout_s,
+        progress=advance,
+    )
+    if points.clipped:
+        notes.append(f"{points.clipped} of {total} inputs drive a node beyond the op-amp's swing: it clips")
+    reference = design.network(chosen.x)
+    outputs = points.outputs_v / design.analog.scale_out
+    values: dict[str, Any] = {
+        "images": total,
+        "agreement": float((classify(outputs) == classify(reference)).mean()),
+        "output_error_v_max": float(np.abs(points.outputs_v - reference * design.analog.scale_out).max()),
+        "output_error_v_rms": _rms(points.outputs_v - reference * design.analog.scale_out),
+        "power_w": None if points.power_w is None else float(points.power_w.mean()),
+        "opamps": design.tally.opamps,
+        "resistors": design.tally.resistors,
+    }
+    predictions = classify(outputs)
+    if chosen.y is not None:
+        right = int((predictions == chosen.y).sum())
+        values["accuracy"] = right / total
+        values["accuracy_ci95"] = wilson(right, total)
+        values["reference_accuracy"] = float((classify(reference) == chosen.y).mean())
+    metrics = Metrics(
+        values,
+        provenance(design)
+        | {
+            "method": "ngspice .dc sweep, one operating point per input; errors against the float network",
+            "engine": "ngspice",
+            "ngspice": tool,
+            "temperature_c": temperature,
+            "data": {"name": printable(Path(chosen.name).name), "sha256": chosen.digest},
+            "seed": seed,
+            "power_includes": "supplies and reference of all op-amps and resistors; not what drives the inputs",
+        },
+        {"clipped": points.clipped, "dropped": design.analog.dropped, "cpu_s": points.cpu_s},
+    )
+    return Simulation(metrics, chosen, points.outputs_v, outputs, reference, predictions, tuple(notes))
+
+
+def _rms(values: Array) -> float:
+    return float(np.sqrt(np.mean(values**2)))
+
+
+def provenance(design: Design) -> dict[str, Any]:
+    """What a figure about a design rests on."""
+    technology = design.technology
+    return {
+        "versions": versions(),
+        "network": {
+            "name": printable(design.network.name),
+            "shape": list(design.network.shape),
+            "activations": [str(layer.activation) for layer in design.network.layers],
+        },
+        "technology": technology.name,
+        "opamp": technology.opamp,
+        "topology": design.analog.topology,
+        "resistor_series": technology.resistor.series,
+        "supply_v": [technology.vss, technology.vdd],
+        "full_scale_v": technology.full_scale,
+        "calibration": design.calibration,
+        "source": dict(design.source),
+        "netlist_sha256": storage.digest(design.netlist.encode()),
+    }

@@ -1,0 +1,123 @@
+"""Directories that are either complete or not there, and say what they hold.
+
+A directory is written under a temporary name beside its own, gets a manifest of digests, and
+is renamed into place; a reader checks the digests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from analognet.errors import InputError, UsageError
+from analognet.names import printable
+
+MANIFEST: Final = "manifest.json"
+_FILE_LIMIT: Final = 8 << 30
+
+
+def digest(data: bytes) -> str:
+    """SHA-256 in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def to_json(value: object) -> str:
+    """JSON as files hold it: sorted keys, indented, and no NaN. Raises ValueError for NaN."""
+    return json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write one file whole or not at all. Raises InputError where the file system refuses."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as f:
+            temporary = Path(f.name)
+            try:
+                f.write(data)
+                f.flush()
+                os.fsync(f.fileno())
+                temporary.chmod(0o644)
+                temporary.replace(path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+    except OSError as e:
+        raise InputError(f"{printable(path)} cannot be written: {e.strerror}") from e
+
+
+def check_target(directory: Path, kind: str) -> None:
+    """Raise UsageError where a directory holds something that is not ours to replace."""
+    if directory.is_symlink() or (directory.exists() and not directory.is_dir()):
+        raise UsageError(f"{printable(directory)} exists and is no directory of its own; choose another --out")
+    if directory.is_dir() and any(directory.iterdir()):
+        try:
+            ours = json.loads((directory / MANIFEST).read_bytes())["kind"] == kind
+        except (OSError, ValueError, KeyError, TypeError):
+            ours = False
+        if not ours:
+            raise UsageError(f"{printable(directory)} holds something else; choose another --out, or empty it")
+
+
+def write_directory(directory: Path, kind: str, files: Mapping[str, bytes]) -> None:
+    """Replace a directory by one with these files (names may hold one `/`) and their manifest.
+
+    What stood there before stays until the new one is complete. Raises UsageError where the
+    directory is not ours, InputError where the file system refuses.
+    """
+    check_target(directory, kind)
+    manifest = {"kind": kind, "files": {name: digest(data) for name, data in sorted(files.items())}}
+    temporary: Path | None = None
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}."))
+        for name, data in {**files, MANIFEST: to_json(manifest).encode()}.items():
+            path = temporary / name
+            path.parent.mkdir(exist_ok=True)
+            with path.open("wb") as f:
+                f.write(data)
+                f.flush()
+                os.fsync(f.fileno())
+        temporary.chmod(0o755)
+        if directory.exists():
+            old = temporary.with_name(f"{temporary.name}.old")
+            directory.rename(old)
+            temporary.rename(directory)
+            shutil.rmtree(old)
+        else:
+            temporary.rename(directory)
+    except OSError as e:
+        raise InputError(f"{printable(directory)} cannot be written: {e.strerror}") from e
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def read_directory(directory: Path, kind: str) -> dict[str, bytes]:
+    """The files of a directory that `write_directory` made, their digests checked.
+
+    Raises InputError naming the file that is missing or was changed.
+    """
+    where = f"build directory '{printable(directory)}'"
+    try:
+        manifest = json.loads((directory / MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        raise InputError(f"{where} has no readable {MANIFEST}; make it with analognet convert") from None
+    if not isinstance(manifest, dict) or manifest.get("kind") != kind or not isinstance(manifest.get("files"), dict):
+        raise InputError(f"{where} is not a {kind} directory; make it with analognet convert")
+    files: dict[str, bytes] = {}
+    for name, wanted in manifest["files"].items():
+        path = directory / name
+        if Path(name).is_absolute() or ".." in Path(name).parts or not path.is_file():
+            raise InputError(f"{where}: {printable(name)} is missing; run analognet convert again")
+        if path.stat().st_size > _FILE_LIMIT:
+            raise InputError(f"{where}: {printable(name)} is over {_FILE_LIMIT} bytes")
+        data = path.read_bytes()
+        if digest(data) != wanted:
+            raise InputError(f"{where}: {printable(name)} was changed after convert; run analognet convert again")
+        files[name] = data
+    return files
