@@ -1,8 +1,8 @@
 """AnalogNet: a trained dense network as an analog circuit, with evidence.
 
-    design = analognet.convert("model.safetensors")
-    result = analognet.simulate(design, "digits")
-    circuit = analognet.live(design); outputs = circuit(x)
+design = analognet.convert("model.safetensors")
+result = analognet.simulate(design, "digits")
+circuit = analognet.live(design); outputs = circuit(x)
 """
 
 from analognet.analog.live import LiveCircuit, live

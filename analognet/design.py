@@ -39,7 +39,7 @@ from analognet.errors import InputError, UsageError
 from analognet.loading import LoadedModel, load
 from analognet.loading.metadata import DATASETS
 from analognet.names import file_stem, printable
-from analognet.network import Activation, Dense, Network
+from analognet.network import Activation, Array, Dense, Network
 
 KIND: Final = "analognet-design"
 DEFAULT_INPUT_RANGE: Final = (-1.0, 1.0)
@@ -88,10 +88,11 @@ class Design:
         """The subcircuits, without a bench."""
         return netlist.render(self.circuit)
 
-    def example_input(self) -> np.ndarray:
+    def example_input(self) -> Array:
         """(n_in,) one input in units: the first calibration sample, or the middle of the range."""
         if self.samples is not None:
-            return self.samples.x[0]
+            first: Array = self.samples.x[0]
+            return first
         low, high = self.analog.input_range
         return np.full(self.analog.n_in, (low + high) / 2)
 
@@ -123,7 +124,7 @@ def convert(
     model: a file, `module:callable`, or a network at hand. calibrate: data whose ranges choose
     the scales (a built-in set means its training split); without it the model's own metadata
     does, else interval bounds over input_range. overrides: technology values by name
-    (`opamp`, `full_scale`, `feedback_ohm`, `series` ...).
+    (`opamp`, `full_scale`, `feedback_ohm`, `series` ...), and `cells`: activation -> cell.
 
     Raises InputError, UsageError; nothing is written.
     """
@@ -192,19 +193,23 @@ def _technology(
         technology = load_technology(technology)
         if own.suffix == ".toml" and list(own.parent.glob("*.cir")):
             directories.append(own.parent)
+    cells = library(*directories)
     values = technology.model_dump()
+    changed = bool(overrides)
+    overrides = dict(overrides)
+    for activation, name in overrides.pop("cells", {}).items():
+        _choose_cell(values, cells, activation, name)
     for key, value in overrides.items():
         place = values["resistor"] if key in values["resistor"] else values
         if key not in place:
             raise UsageError(f"technology {technology.name} has no value '{printable(key)}' to set")
         place[key] = value
-    cells = library(*directories)
     opamp = str(values["opamp"])
     values["opamp"] = opamp if opamp in cells else f"opamp_{opamp}"
     if values["opamp"] not in cells:
         parts = ", ".join(sorted(n.removeprefix("opamp_") for n, c in cells.items() if c.family == "opamp"))
         raise UsageError(f"op-amp '{printable(opamp)}' is not among the cells; there are {parts}")
-    if overrides:
+    if changed:
         try:
             technology = parse_technology(values, f"technology {technology.name}")
         except InputError as e:
@@ -217,6 +222,22 @@ def _technology(
             f"technology {technology.name} gives it {technology.vdd - technology.vss:g} V"
         )
     return technology, cells
+
+
+def _choose_cell(values: dict[str, Any], cells: Mapping[str, Cell], activation: str, name: str) -> None:
+    """Let a named cell compute an activation, in place of what the technology has for it."""
+    cell = cells.get(name)
+    if cell is None or cell.activation is None or cell.activation != activation.removesuffix("_neg"):
+        fitting = sorted(n for n, c in cells.items() if c.activation == activation.removesuffix("_neg"))
+        raise UsageError(
+            f"cell '{printable(name)}' does not compute {printable(activation)}; "
+            f"there are {', '.join(fitting) or 'none that do'}"
+        )
+    if cell.family == "amplifier":
+        values["amplifiers"][activation] = name
+    else:
+        values["activations"][activation] = name
+        values["amplifiers"].pop(activation, None)
 
 
 def _calibration_data(
@@ -273,11 +294,11 @@ def save(design: Design, directory: Path) -> None:
         **{f"cells/{name}.cir": cell.encode("ascii") for name, cell in used.items()},
     }
     if design.samples is not None:
-        arrays = {"x": design.samples.x}
-        if design.samples.y is not None:
-            arrays["y"] = design.samples.y
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, **arrays)
+        if design.samples.y is None:
+            np.savez_compressed(buffer, x=design.samples.x)
+        else:
+            np.savez_compressed(buffer, x=design.samples.x, y=design.samples.y)
         files["calibration.npz"] = buffer.getvalue()
     storage.write_directory(directory, KIND, files)
 
@@ -320,7 +341,9 @@ def open_design(directory: Path) -> Design:
             source=dict(description["source"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError, SafetensorError) as e:
-        raise InputError(f"{where} cannot be read ({printable(repr(e))}); run analognet convert again") from None
+        raise InputError(
+            f"{where} cannot be read ({printable(repr(e))}); run analognet convert again"
+        ) from None
     if design.standalone_netlist().encode("ascii") != files["network.cir"]:
         raise InputError(
             f"{where}: network.cir is not what this AnalogNet builds from it; run analognet convert again"

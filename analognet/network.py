@@ -178,4 +178,5 @@ def classify(outputs: Array) -> NDArray[np.int64]:
     """
     if outputs.shape[1] == 1:
         return (outputs[:, 0] > 0.5).astype(np.int64)
-    return np.argmax(outputs, axis=1).astype(np.int64)
+    largest: NDArray[np.int64] = np.argmax(outputs, axis=1).astype(np.int64)
+    return largest

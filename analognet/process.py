@@ -124,7 +124,9 @@ def run(
         with _live_lock:
             _live.add(child)
         try:
-            watch = None if on_output is None else lambda: on_output(_tail(out_path, 400) + _tail(err_path, 400))
+            watch = (
+                None if on_output is None else lambda: on_output(_tail(out_path, 400) + _tail(err_path, 400))
+            )
             usage, timed_out = _wait(child, start + timeout_s, watch)
         except BaseException:
             _kill(child)

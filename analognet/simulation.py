@@ -20,7 +20,6 @@ from analognet.analog.simulate import operating_points
 from analognet.data import Dataset, load_data
 from analognet.design import Design, versions
 from analognet.errors import InputError, UsageError
-from analognet.loading.metadata import DATASETS
 from analognet.metrics import Metrics, wilson
 from analognet.names import printable
 from analognet.network import Array, classify
@@ -49,7 +48,6 @@ class Simulation:
     def save(self, path: Path) -> None:
         """Write `outputs_v`, `outputs`, `reference` and `predictions` as an npz. Raises InputError."""
 
-
         buffer = io.BytesIO()
         np.savez_compressed(
             buffer,
@@ -64,7 +62,6 @@ class Simulation:
 @cache
 def ngspice_version() -> str:
     """The version ngspice gives itself. Raises ToolMissing."""
-
 
     with tempfile.TemporaryDirectory(prefix="analognet-") as directory:
         done = process.run([process.find_tool("ngspice"), "--version"], cwd=Path(directory), timeout_s=30)

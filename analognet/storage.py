@@ -53,14 +53,18 @@ def write_file(path: Path, data: bytes) -> None:
 def check_target(directory: Path, kind: str) -> None:
     """Raise UsageError where a directory holds something that is not ours to replace."""
     if directory.is_symlink() or (directory.exists() and not directory.is_dir()):
-        raise UsageError(f"{printable(directory)} exists and is no directory of its own; choose another --out")
+        raise UsageError(
+            f"{printable(directory)} exists and is no directory of its own; choose another --out"
+        )
     if directory.is_dir() and any(directory.iterdir()):
         try:
             ours = json.loads((directory / MANIFEST).read_bytes())["kind"] == kind
         except (OSError, ValueError, KeyError, TypeError):
             ours = False
         if not ours:
-            raise UsageError(f"{printable(directory)} holds something else; choose another --out, or empty it")
+            raise UsageError(
+                f"{printable(directory)} holds something else; choose another --out, or empty it"
+            )
 
 
 def write_directory(directory: Path, kind: str, files: Mapping[str, bytes]) -> None:
@@ -107,7 +111,11 @@ def read_directory(directory: Path, kind: str) -> dict[str, bytes]:
         manifest = json.loads((directory / MANIFEST).read_bytes())
     except (OSError, ValueError):
         raise InputError(f"{where} has no readable {MANIFEST}; make it with analognet convert") from None
-    if not isinstance(manifest, dict) or manifest.get("kind") != kind or not isinstance(manifest.get("files"), dict):
+    if (
+        not isinstance(manifest, dict)
+        or manifest.get("kind") != kind
+        or not isinstance(manifest.get("files"), dict)
+    ):
         raise InputError(f"{where} is not a {kind} directory; make it with analognet convert")
     files: dict[str, bytes] = {}
     for name, wanted in manifest["files"].items():
@@ -118,6 +126,8 @@ def read_directory(directory: Path, kind: str) -> dict[str, bytes]:
             raise InputError(f"{where}: {printable(name)} is over {_FILE_LIMIT} bytes")
         data = path.read_bytes()
         if digest(data) != wanted:
-            raise InputError(f"{where}: {printable(name)} was changed after convert; run analognet convert again")
+            raise InputError(
+                f"{where}: {printable(name)} was changed after convert; run analognet convert again"
+            )
         files[name] = data
     return files

@@ -83,8 +83,7 @@ def _notes(network: AnalogNetwork) -> tuple[str, ...]:
     lines = [
         f"topology {network.topology}; supplies {network.technology.vdd:.9g} V and "
         f"{network.technology.vss:.9g} V, reference {network.technology.reference:.9g} V",
-        f"inputs x: {network.scale_in:.9g} V per unit; "
-        f"outputs y: {network.scale_out:.9g} V per unit",
+        f"inputs x: {network.scale_in:.9g} V per unit; outputs y: {network.scale_out:.9g} V per unit",
     ]
     return tuple(lines)
 
@@ -98,7 +97,9 @@ def _top(network: AnalogNetwork, layers: list[Subcircuit]) -> Subcircuit:
         rails: list[str] = []
         if network.topology == "dual_rail":
             groups.append(_inverted_copies(network, i, [*nets, ref]))
-            rails = [n + INVERTED for n, used in zip([*nets, ref], _inverted_used(layer), strict=True) if used]
+            rails = [
+                n + INVERTED for n, used in zip([*nets, ref], _inverted_used(layer), strict=True) if used
+            ]
         pins = (*nets, *rails, *out, "com", ref, "vdd", "vss")
         groups.append(Group(f"layer {i}", (Instance(f"Xlayer{i}", layers[i].name, pins),)))
         nets = out
@@ -112,7 +113,8 @@ def _top(network: AnalogNetwork, layers: list[Subcircuit]) -> Subcircuit:
 
 def _inverted_used(layer: AnalogLayer) -> list[bool]:
     """Which inputs (and, last, whether the reference) a dual-rail layer needs inverted."""
-    return [bool(b) for b in (layer.g_pos > 0).any(axis=0)]
+    used: list[bool] = np.any(layer.g_pos > 0, axis=0).tolist()
+    return used
 
 
 def _inverted_copies(network: AnalogNetwork, i: int, nets: list[str]) -> Group:
@@ -148,9 +150,7 @@ def _layer(network: AnalogNetwork, index: int) -> Subcircuit:
     return Subcircuit(f"layer{index}", title, (*pins, *_RAILS), groups)
 
 
-def _neuron(
-    layer: AnalogLayer, i: int, inputs: Nets, positive_nets: Nets, labels: Nets
-) -> Group:
+def _neuron(layer: AnalogLayer, i: int, inputs: Nets, positive_nets: Nets, labels: Nets) -> Group:
     z = f"z{i}" if layer.cell else f"y{i}"
     plus, minus, positive_hub = "com", f"n{i}", f"p{i}"
     if layer.topology == "signed":

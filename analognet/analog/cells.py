@@ -35,6 +35,10 @@ OPAMP_ROLE: Final = "opamp"  # the name by which cells ask for the technology's 
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _SIZE_LIMIT = 1 << 18
+_ELEMENTS = frozenset("rclkdqmbegfhivx")
+_CARDS = (".subckt", ".ends", ".param", ".model")
+_BODY_TEXT = re.compile(r"[\x20-\x7e]*")
+_BRACES = re.compile(r"\{([^{}]*)\}")
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,9 @@ def parse_cell(text: str, name: str) -> Cell:
         if key == "pin":
             pin, role, *_ = [*rest.split(), "", ""]
             if role not in ROLES:
-                raise InputError(f"cell '{name}': pin {printable(pin)} has no role; roles are {', '.join(ROLES)}")
+                raise InputError(
+                    f"cell '{name}': pin {printable(pin)} has no role; roles are {', '.join(ROLES)}"
+                )
             roles[pin] = role
         elif key == "param":
             parameter, unit, *_ = [*rest.split(), ""]
@@ -105,6 +111,7 @@ def parse_cell(text: str, name: str) -> Cell:
             words[key] = rest
             if numbers := _leading_numbers(rest):
                 ratings[key] = numbers
+    _check_body(text, name)
     family = words.get("family", "")
     if family not in FAMILIES:
         raise InputError(
@@ -121,7 +128,9 @@ def parse_cell(text: str, name: str) -> Cell:
         raise InputError(f"cell '{name}': no '*@ pin' line for {', '.join(missing)}")
     expected = CELL_PINS if family in ("activation", "inverter") else OPAMP_PINS
     if pins != expected:
-        raise InputError(f"cell '{name}': pins are {' '.join(pins)}; a cell of family {family} has {' '.join(expected)}")
+        raise InputError(
+            f"cell '{name}': pins are {' '.join(pins)}; a cell of family {family} has {' '.join(expected)}"
+        )
     undocumented = [p for p in defaults if p not in units]
     if undocumented:
         raise InputError(f"cell '{name}': no '*@ param' line for {', '.join(undocumented)}")
@@ -140,6 +149,26 @@ def parse_cell(text: str, name: str) -> Cell:
         uses,
         resistors=sum(line[0].lower() == "r" for line in body) if family in ("activation", "inverter") else 0,
     )
+
+
+def _check_body(text: str, name: str) -> None:
+    """A cell is part of a deck, and a deck is a program: only elements and four cards may stand in it."""
+    for number, line in enumerate(text.splitlines(), 1):
+        first = line[:1].lower()
+        card = line.split()[0].lower() if line.strip() else ""
+        allowed = not card or first in "*+" or first in _ELEMENTS or card in _CARDS
+        if line.startswith("*#") or not allowed or not _BODY_TEXT.fullmatch(line):
+            raise InputError(
+                f"cell '{name}', line {number}: {printable(line)}: a cell holds comments, elements "
+                f"({' '.join(sorted(_ELEMENTS)).upper()}) and {', '.join(_CARDS)}, in ASCII, and nothing else"
+            )
+    for line in _logical_lines(text):
+        # ngspice pastes what braces hold into a B source as it stands: 1/{2*x} becomes 1/2*x
+        if line[0].lower() == "b" and not all(_NAME.fullmatch(b) for b in _BRACES.findall(line)):
+            raise InputError(
+                f"cell '{name}', {line.split()[0]}: braces in a B source may hold one parameter's name; "
+                "compute it by .param first"
+            )
 
 
 def _leading_numbers(text: str) -> tuple[float, ...]:
@@ -172,7 +201,9 @@ def _subckt(lines: list[str], name: str) -> tuple[tuple[str, ...], dict[str, flo
     head, _, parameters = heads[0].partition("params:")
     _, found, *pins = head.split()
     if found != name:
-        raise InputError(f"cell '{name}': its .subckt is called '{printable(found)}'; file and cell share one name")
+        raise InputError(
+            f"cell '{name}': its .subckt is called '{printable(found)}'; file and cell share one name"
+        )
     defaults = {}
     for item in parameters.split():
         key, _, value = item.partition("=")
@@ -233,7 +264,9 @@ def closure(cells: Mapping[str, Cell], names: Iterable[str], opamp: str) -> list
         if name in ordered:
             return
         if name not in cells:
-            wanted = f"cell '{path[-1]}' uses '{printable(name)}', which" if path else f"cell '{printable(name)}'"
+            wanted = (
+                f"cell '{path[-1]}' uses '{printable(name)}', which" if path else f"cell '{printable(name)}'"
+            )
             raise InputError(f"{wanted} is not among the cells: {', '.join(sorted(cells))}")
         for used in cells[name].uses:
             visit(used, (*path, name))

@@ -71,7 +71,9 @@ class LiveCircuit:
         inputs = np.atleast_2d(np.asarray(x, dtype=np.float64))
         n_in = self.design.analog.n_in
         if inputs.ndim != 2 or inputs.shape[1] != n_in or not 0 < len(inputs) <= MAX_POINTS:
-            raise InputError(f"inputs have shape {np.shape(x)}; expected (N, {n_in}) with N up to {MAX_POINTS}")
+            raise InputError(
+                f"inputs have shape {np.shape(x)}; expected (N, {n_in}) with N up to {MAX_POINTS}"
+            )
         if not np.isfinite(inputs).all():
             raise InputError("inputs hold values that are not finite")
         with _lock:

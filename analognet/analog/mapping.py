@@ -104,7 +104,8 @@ class AnalogLayer:
         at_minus = self.g_neg.sum(axis=1) + self.balance_neg + self.g_link + self.g_f
         if self.topology == "dual_rail":
             at_minus = at_minus + self.g_pos.sum(axis=1)
-        return at_minus / self.g_f
+        gain: Array = at_minus / self.g_f
+        return gain
 
     @property
     def positive_share(self) -> Array:
@@ -121,10 +122,12 @@ class AnalogLayer:
         v = np.hstack([v_in, np.full((len(v_in), 1), v_ref)])
         i_pos, i_neg = v @ self.g_pos.T, v @ self.g_neg.T
         if self.topology != "signed":
-            return (i_pos * self.positive_share - i_neg) / self.g_f
+            v_sum: Array = (i_pos * self.positive_share - i_neg) / self.g_f
+            return v_sum
         at_plus = self.g_pos.sum(axis=1) + self.balance_pos
         v_plus = np.divide(i_pos, at_plus, out=np.zeros_like(i_pos), where=at_plus > 0)
-        return v_plus * self.noise_gain - i_neg / self.g_f
+        differential: Array = v_plus * self.noise_gain - i_neg / self.g_f
+        return differential
 
     def first_sums(self, v_in: Array, v_ref: float) -> Array:
         """(N, n_out) volts at the first op-amps of a split layer; zeros in other topologies."""
@@ -228,7 +231,9 @@ def interval_ranges(
         if z_ranges is not None:
             z_low, z_high = np.maximum(z_low, z_ranges[i][0]), np.minimum(z_high, z_ranges[i][1])
             z_low = np.minimum(z_low, z_high)
-        sums = np.stack([up @ low + bias_up, up @ high + bias_up, down @ low + bias_down, down @ high + bias_down])
+        sums = np.stack(
+            [up @ low + bias_up, up @ high + bias_up, down @ low + bias_down, down @ high + bias_down]
+        )
         ranges.append(LayerRange(_with_zero(np.stack([z_low, z_high])), _with_zero(sums)))
         ends = [layer.activation(z_low), layer.activation(z_high)]
         if layer.activation.slope < 0:  # not monotonic: its extreme may lie at 0
@@ -251,8 +256,9 @@ def map_network(
 ) -> AnalogNetwork:
     """Choose scales, feedback and conductances for every layer.
 
-    input_range: the inputs in units; ranges: each layer's, from `data_ranges` or `interval_ranges`. Raises UsageError for an unknown topology or series, InputError where a
-    layer has no cell or cannot be realised with the technology's resistors and op-amp.
+    input_range: the inputs in units; ranges: each layer's, from `data_ranges` or `interval_ranges`.
+    Raises UsageError for an unknown topology or series, InputError where a layer has no cell or
+    cannot be realised with the technology's resistors and op-amp.
     """
     if topology not in TOPOLOGIES:
         raise UsageError(f"topology '{printable(topology)}' is unknown; there are {', '.join(TOPOLOGIES)}")
@@ -261,7 +267,9 @@ def map_network(
         raise InputError(f"{len(ranges)} ranges were given for {len(network.layers)} layers")
     largest = max(abs(input_range[0]), abs(input_range[1]))
     if not (np.isfinite(largest) and input_range[0] < input_range[1]):
-        raise InputError(f"input range {input_range[0]:g},{input_range[1]:g} is not a range of finite numbers")
+        raise InputError(
+            f"input range {input_range[0]:g},{input_range[1]:g} is not a range of finite numbers"
+        )
     scale_in = technology.full_scale / largest
     layers = []
     for dense, z_range in zip(network.layers, ranges, strict=True):
@@ -335,7 +343,9 @@ def _map_layer(
         polarity=polarity,
         amplifier=amplifier,
         cell=cell_name,
-        cell_params=_cell_params(cell if cell_name else None, activation, technology, cells, scale_z, scale_out),
+        cell_params=_cell_params(
+            cell if cell_name else None, activation, technology, cells, scale_z, scale_out
+        ),
         dropped=dropped,
     )
 
@@ -467,5 +477,6 @@ def _cell_params(
         "slope": activation.slope,
         "vsat_hi": high,
         "vsat_lo": low,
+        "r_out": cells[technology.opamp].defaults.get("rout", 0.0),
     }
     return {key: known[key] for key in cell.defaults if key in known}

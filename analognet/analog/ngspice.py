@@ -51,7 +51,8 @@ def run_deck(
     """Run one deck with one analysis in a fresh directory and read its raw file.
 
     wanted: the vectors that must be there (`v(y0)`, `i(vdd)`); points: how many values each
-    must have, where that is known; on_point: called now and then with the sweep value reached. Raises ToolMissing, or SimulatorError with ngspice's words.
+    must have, where that is known; on_point: called now and then with the sweep value reached.
+    Raises ToolMissing, or SimulatorError with ngspice's words.
     """
     program = process.find_tool("ngspice")
     with tempfile.TemporaryDirectory(prefix="analognet-") as name:
@@ -72,7 +73,9 @@ def run_deck(
             raise SimulatorError(f"ngspice: {fault}")
         raw = directory / "out.raw"
         if not raw.is_file():
-            raise SimulatorError(f"ngspice ended with code {done.returncode} and wrote no result: {_words(log)}")
+            raise SimulatorError(
+                f"ngspice ended with code {done.returncode} and wrote no result: {_words(log)}"
+            )
         vectors = parse_raw(raw.read_bytes())
     missing = [w for w in wanted if w.lower() not in vectors]
     if missing:
@@ -141,7 +144,9 @@ def parse_raw(data: bytes) -> dict[str, Array]:
         raise SimulatorError("ngspice's raw file has no counts of variables and points") from None
     dtype = np.dtype(np.complex128 if "complex" in fields.get("Flags", "") else np.float64)
     if n_points <= 0 or len(names) != n_variables or len(set(names)) != len(names):
-        raise SimulatorError(f"ngspice's raw file has {n_points} points and {len(names)} of {n_variables} variables")
+        raise SimulatorError(
+            f"ngspice's raw file has {n_points} points and {len(names)} of {n_variables} variables"
+        )
     if len(body) != n_points * n_variables * dtype.itemsize:
         raise SimulatorError(
             f"ngspice's raw file is truncated: {len(body)} bytes for {n_points} points of {n_variables} variables"

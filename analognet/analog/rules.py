@@ -38,7 +38,9 @@ def violations(circuit: Circuit) -> list[str]:
                     inputs.append((net, f"{node}.{data['pin']}"))
     found = [f"shorted outputs: {n} is driven by {', '.join(d)}" for n, d in drivers.items() if len(d) > 1]
     found += [
-        f"floating node: only one element touches {n}" for n in nets if n not in role_of and graph.degree(n) < 2
+        f"floating node: only one element touches {n}"
+        for n in nets
+        if n not in role_of and graph.degree(n) < 2
     ]
     resistive = nx.Graph()
     resistive.add_nodes_from(nets)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +66,9 @@ def operating_points(
     nets = [build.layer_output_nets(network, i) for i in layers]
     last = len(network.layers) - 1
     probes = [
-        f"v({n})" if i == last else f"v(xnet.{n})" for i, names in zip(layers, nets, strict=True) for n in names
+        f"v({n})" if i == last else f"v(xnet.{n})"
+        for i, names in zip(layers, nets, strict=True)
+        for n in names
     ]
     wanted = [*probes, *bench.SUPPLY_CURRENTS]
 
@@ -117,7 +120,7 @@ def similar_first(network: AnalogNetwork, x: Array) -> NDArray[np.int64]:
 def _chunks(n: int, jobs: int) -> list[slice]:
     count = max(-(-n // CHUNK), min(jobs, n))
     edges = np.linspace(0, n, count + 1).astype(int)
-    return [slice(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [slice(int(a), int(b)) for a, b in pairwise(edges)]
 
 
 def _run_chunks(
@@ -218,7 +221,7 @@ def _layer_error(
     first = 1.0 + np.divide(
         layer.g_pos.sum(axis=1), layer.g_f_pos, out=np.zeros(layer.n_out), where=layer.g_f_pos > 0
     )
-    error = gain[:, :-1] @ error_in + offset * (layer.noise_gain + first * layer.g_link / layer.g_f)
+    error: Array = gain[:, :-1] @ error_in + offset * (layer.noise_gain + first * layer.g_link / layer.g_f)
     error = error + 2 * bias
     if layer.topology == "dual_rail":
         error = error + (gain @ np.ones(gain.shape[1])) * 2 * offset
@@ -230,5 +233,7 @@ def _layer_error(
     if layer.activation.name in SATURATING:
         cell = cells[layer.cell]
         drift = 0.0 if cell.behavioural else 0.3 * abs(temperature - bench.NOMINAL_C) / 300.0
-        error = error + layer.scale_out * (cell.rating("error_max", 0.01 if not cell.behavioural else 0.0) + drift)
+        error = error + layer.scale_out * (
+            cell.rating("error_max", 0.01 if not cell.behavioural else 0.0) + drift
+        )
     return error

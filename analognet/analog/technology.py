@@ -117,5 +117,7 @@ def parse_technology(values: object, where: str) -> Technology:
     if not low <= technology.resistor.feedback_ohm <= high:
         raise InputError(f"{where}: feedback_ohm must lie in [{low:g}, {high:g}], the resistor's own range")
     if not technology.vss <= 0 < technology.vdd:
-        raise InputError(f"{where}: vdd must be above 0 and vss at or below it, both against the signal common")
+        raise InputError(
+            f"{where}: vdd must be above 0 and vss at or below it, both against the signal common"
+        )
     return technology

@@ -1,0 +1,54 @@
+"""The application: commands by name, errors by exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from analognet import process
+from analognet.cli import convert, simulate
+from analognet.cli.console import err
+from analognet.errors import AnalogNetError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="analognet",
+    help="A trained dense network as an analog circuit, simulated in ngspice and compared with digital.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("convert")(convert.convert)
+app.command("simulate")(simulate.simulate)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit with its code: see `analognet.errors`."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; answers its exit code."""
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(args=None if arguments is None else list(arguments), standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except AnalogNetError as e:
+        err.print(f"analognet: {e}")
+        return e.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        process.kill_all()
+        err.print("analognet: interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        return 0
+    except Exception as e:
+        # what typer raises for a wrong option: it knows its message and its exit code, 2
+        if hasattr(e, "format_message") and hasattr(e, "exit_code"):
+            err.print(f"analognet: {e.format_message()}\nanalognet --help lists the commands and options")
+            return int(e.exit_code)
+        raise

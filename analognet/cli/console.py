@@ -1,0 +1,127 @@
+"""What the commands share: where they print, how they show progress, tables and errors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from analognet.design import KIND, Design, open_design
+from analognet.errors import InputError, UsageError
+from analognet.metrics import FIGURES, Metrics, Value
+from analognet.names import printable
+from analognet.storage import write_file
+
+BUILD = Path("build")
+_LATEST = "latest"  # a file in BUILD that names the design built last
+
+# markup off: brackets in foreign text are text. stdout is for results alone.
+out = Console(markup=False, highlight=False, soft_wrap=True)
+err = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+
+
+def say(message: str) -> None:
+    """A message to the user, on stderr."""
+    err.print(message)
+
+
+def notes(lines: Sequence[str]) -> None:
+    for line in lines:
+        err.print(f"note: {line}")
+
+
+@contextmanager
+def progress(title: str, enabled: bool = True) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar with the time left, on stderr; quiet where stderr is no terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(
+        *columns, console=err, transient=True, disable=not (enabled and sys.stderr.isatty())
+    ) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def table(title: str, rows: Sequence[tuple[str, str]]) -> None:
+    """Two columns on stdout."""
+    grid = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column()
+    for name, value in rows:
+        grid.add_row(name, value)
+    out.print(grid)
+
+
+def metric_rows(metrics: Metrics) -> list[tuple[str, str]]:
+    """The measured figures as rows of text, in the order of `FIGURES`."""
+    rows = []
+    for key, (unit, meaning) in FIGURES.items():
+        value = metrics[key]
+        if value is not None:
+            rows.append((meaning, show(value, unit)))
+    return rows
+
+
+def show(value: Value, unit: str) -> str:
+    """A figure as a person reads it: `868 mW`, `97.6 %`, `2536`."""
+    if isinstance(value, tuple):
+        return " to ".join(show(v, unit) for v in value)
+    if value is None:
+        return "not measured"
+    if isinstance(value, int):
+        return f"{value}{' ' + unit if unit else ''}"
+    if not unit:
+        return f"{100 * value:.2f} %"
+    if unit in ("dB", "USD", "m2"):
+        return f"{value:.4g} {unit}"
+    return engineering(value, unit)
+
+
+def engineering(value: float, unit: str) -> str:
+    """With an SI prefix and three figures: 0.0123 A is `12.3 mA`."""
+    if value == 0:
+        return f"0 {unit}"
+    prefixes = {-15: "f", -12: "p", -9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G"}
+    mantissa, exponent = f"{abs(value):.2e}".split("e")
+    power = int(exponent)
+    third = max(-15, min(9, 3 * (power // 3)))
+    scaled = float(mantissa) * 10.0 ** (power - third)
+    return f"{'-' if value < 0 else ''}{scaled:.3g} {prefixes[third]}{unit}"
+
+
+def default_directory(stem: str) -> Path:
+    return BUILD / stem
+
+
+def remember(directory: Path) -> None:
+    """Make a design the default of later commands."""
+    BUILD.mkdir(exist_ok=True)
+    write_file(BUILD / _LATEST, str(directory.resolve()).encode() + b"\n")
+
+
+def find_design(directory: Path | None) -> tuple[Design, Path]:
+    """The design in a directory, or the one built last. Raises UsageError, InputError."""
+    if directory is None:
+        try:
+            directory = Path((BUILD / _LATEST).read_text(encoding="utf-8").strip())
+        except (OSError, UnicodeDecodeError):
+            raise UsageError("nothing was built here yet; run: analognet convert MODEL") from None
+    if not directory.is_dir():
+        raise InputError(
+            f"build directory '{printable(directory)}' is not there; make it with: analognet convert MODEL"
+        )
+    return open_design(directory), directory
+
+
+def is_design(path: Path) -> bool:
+    """Whether a path is a directory that `convert` wrote."""
+    manifest = path / "manifest.json"
+    return (
+        path.is_dir()
+        and manifest.is_file()
+        and KIND in manifest.read_text(encoding="utf-8", errors="replace")[:200]
+    )

@@ -1,0 +1,89 @@
+"""Figures, as PNG bytes."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analognet.network import classify
+
+if TYPE_CHECKING:
+    from analognet.design import Design
+    from analognet.simulation import Simulation
+
+_BLUE, _RED, _GREY = "#2a6f97", "#c1121f", "#8d99ae"
+_POINTS = 20_000  # more make a scatter plot slow and no clearer
+
+
+def simulation_figure(design: Design, result: Simulation) -> bytes:
+    """One figure of a simulation: circuit against float network, its errors, and who is confused with whom."""
+    # imported here: matplotlib takes half a second, and most of the library does without
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(13, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    left, middle, right = figure.subplots(1, 3)
+    ideal_v = result.reference * design.analog.scale_out
+    error_mv = 1e3 * (result.outputs_v - ideal_v)
+    _agreement(left, ideal_v, result.outputs_v)
+    _errors(middle, error_mv)
+    if result.labels is None or design.network.n_out > 50:
+        _margins(right, result)
+    else:
+        _confusion(right, result)
+    shape = "-".join(str(n) for n in design.network.shape)
+    figure.suptitle(f"{shape} network, {design.technology.name} technology, {len(ideal_v)} inputs in ngspice")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _agreement(axes: Any, ideal_v: np.ndarray, simulated_v: np.ndarray) -> None:
+    x, y = ideal_v.ravel()[:_POINTS], simulated_v.ravel()[:_POINTS]
+    low, high = min(x.min(), y.min()), max(x.max(), y.max())
+    axes.plot([low, high], [low, high], color=_GREY, lw=1, label="equal")
+    axes.plot(x, y, ".", ms=3, alpha=0.5, color=_BLUE, label="one output, one input")
+    axes.set(xlabel="float network, V", ylabel="circuit, V", title="Outputs")
+    axes.legend(loc="upper left", frameon=False)
+
+
+def _errors(axes: Any, error_mv: np.ndarray) -> None:
+    axes.hist(error_mv.ravel(), bins=60, color=_BLUE)
+    rms = float(np.sqrt(np.mean(error_mv**2)))
+    axes.set(xlabel="circuit minus float network, mV", ylabel="outputs", title=f"Error, rms {rms:.3g} mV")
+
+
+def _confusion(axes: Any, result: Simulation) -> None:
+    labels = result.labels
+    assert labels is not None
+    n = int(max(labels.max(), result.predictions.max())) + 1
+    counts = np.zeros((n, n), dtype=int)
+    np.add.at(counts, (labels, result.predictions), 1)
+    wrong = counts - np.diag(np.diag(counts))
+    axes.imshow(counts, cmap="Blues")
+    for i, j in np.argwhere(counts > 0):
+        dark = counts[i, j] > counts.max() / 2
+        colour = _RED if wrong[i, j] else ("white" if dark else "black")
+        axes.text(j, i, str(counts[i, j]), ha="center", va="center", color=colour, fontsize=8)
+    accuracy = float((result.predictions == labels).mean())
+    axes.set(xlabel="class by the circuit", ylabel="label", title=f"Classes, {100 * accuracy:.2f} % right")
+    axes.set_xticks(range(n))
+    axes.set_yticks(range(n))
+
+
+def _margins(axes: Any, result: Simulation) -> None:
+    same = classify(result.outputs) == classify(result.reference)
+    ordered = np.sort(result.reference, axis=1)
+    margin = ordered[:, -1] - (ordered[:, -2] if ordered.shape[1] > 1 else 0.5)
+    bins = np.linspace(float(margin.min()), float(margin.max()) or 1.0, 40)
+    axes.hist(margin[same], bins=bins, color=_BLUE, label="same class")
+    axes.hist(margin[~same], bins=bins, color=_RED, label="another class")
+    axes.set(
+        xlabel="float network's margin, its own units",
+        ylabel="inputs",
+        title=f"Agreement, {100 * float(same.mean()):.2f} %",
+    )
+    axes.legend(frameon=False)
