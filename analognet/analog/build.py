@@ -19,7 +19,7 @@ from analognet.analog.mapping import AnalogLayer, AnalogNetwork
 from analognet.network import Array
 
 INVERTED = "_b"
-Nets = NDArray[np.str_]
+Nets = NDArray[np.object_]  # of str: picking from it copies references, not text
 _RAILS = (("com", "common"), ("ref", "in"), ("vdd", "supply"), ("vss", "supply"))
 
 
@@ -139,10 +139,8 @@ def _layer(network: AnalogNetwork, index: int) -> Subcircuit:
         used = _inverted_used(layer)
         pins += [(n, "in") for n, wanted in zip(positive_nets, used, strict=True) if wanted]
     pins += [(f"y{i}", "out") for i in range(layer.n_out)]
-    groups = tuple(
-        _neuron(layer, i, np.array(inputs), np.array(positive_nets), np.array(labels))
-        for i in range(layer.n_out)
-    )
+    columns = [np.array(names, dtype=object) for names in (inputs, positive_nets, labels)]
+    groups = tuple(_neuron(layer, i, columns[0], columns[1], columns[2]) for i in range(layer.n_out))
     title = (
         f"layer {index}: {layer.n_in} -> {layer.n_out}, {layer.activation}; v(z) = "
         f"{layer.polarity * layer.scale_z:.9g} V per unit, v(y) = {layer.scale_out:.9g} V per unit"

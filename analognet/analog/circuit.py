@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -99,41 +100,47 @@ class Circuit:
         found.update({s.name: s.pins for s in self.subcircuits})
         return found
 
-    def graph(self) -> nx.MultiGraph:
+    def graph(self, values: bool = True) -> nx.Graph:
         """The flat circuit as a networkx graph.
 
         Nodes are nets (`kind="net"`, `role` for the top's pins) named by their path, and cell
-        instances (`kind="cell"`, `of` the cell). Edges are resistors (`name`, `ohms`) between
-        nets, and pins (`pin`, `role`) between an instance and a net.
+        instances (`kind="cell"`, `of` the cell). An edge between two nets is a resistor, with its
+        `name` and `ohms` unless values is False; two resistors in parallel share an edge. An edge
+        between a cell and a net holds `pins`, a tuple of (pin, role).
         """
-        graph = nx.MultiGraph()
+        graph = nx.Graph()
         for net, role in self.top.pins:
             graph.add_node(net, kind="net", role=role)
         inner = {s.name: s for s in self.subcircuits}
 
         def expand(sub: Subcircuit, path: str, outer: dict[str, str]) -> None:
-            def net(name: str) -> str:
-                return outer.get(name) or path + name
-
             for element in sub.elements():
+                nets = [outer.get(n) or path + n for n in element.nets]
                 if isinstance(element, Star):
-                    hub = net(element.hub)
-                    graph.add_edges_from(
-                        (net(n), hub, None, {"name": path + name, "ohms": ohms})
-                        for n, name, ohms in zip(element.nets, element.names, element.ohms, strict=True)
-                    )
+                    hub = outer.get(element.hub) or path + element.hub
+                    graph.add_edges_from(self._resistors(element, hub, nets, path, values))
                 elif element.of in inner:
                     child = inner[element.of]
-                    nets = {p: net(n) for p, n in zip(child.pin_names, element.nets, strict=True)}
-                    expand(child, f"{path}{element.name}.", nets)
+                    named = dict(zip(child.pin_names, nets, strict=True))
+                    expand(child, f"{path}{element.name}.", named)
                 else:
                     node = f"{path}{element.name}"
                     graph.add_node(node, kind="cell", of=element.of)
-                    for (pin, role), n in zip(self.roles[element.of], element.nets, strict=True):
-                        graph.add_edge(node, net(n), pin=pin, role=role)
+                    for pin, net in zip(self.roles[element.of], nets, strict=True):
+                        earlier = graph.edges[node, net]["pins"] if graph.has_edge(node, net) else ()
+                        graph.add_edge(node, net, pins=(*earlier, pin))
 
         expand(self.top, "", {name: name for name in self.top.pin_names})
+        for data in graph.nodes.values():
+            data.setdefault("kind", "net")
         return graph
+
+    @staticmethod
+    def _resistors(star: Star, hub: str, nets: list[str], path: str, values: bool) -> list[tuple[Any, ...]]:
+        if not values:
+            return [(net, hub) for net in nets]
+        named = zip(nets, star.names, star.ohms.tolist(), strict=True)
+        return [(net, hub, {"name": path + name, "ohms": ohms}) for net, name, ohms in named]
 
     @property
     def resistors(self) -> int:

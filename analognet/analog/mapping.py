@@ -201,6 +201,8 @@ class AnalogNetwork:
         return self.outputs_v(x) / self.scale_out
 
 
+# sums may leave what a float holds: that makes ranges infinite or NaN, which `map_network` refuses
+@np.errstate(over="ignore", invalid="ignore")
 def data_ranges(network: Network, x: Array, margin: float = 1.1) -> tuple[LayerRange, ...]:
     """Each layer's ranges over data x (N, n_in), widened by `margin`."""
     ranges, y = [], np.asarray(x, dtype=np.float64)
@@ -213,6 +215,7 @@ def data_ranges(network: Network, x: Array, margin: float = 1.1) -> tuple[LayerR
     return tuple(ranges)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def interval_ranges(
     network: Network, input_range: Range, z_ranges: Sequence[Range] | None = None
 ) -> tuple[LayerRange, ...]:
@@ -273,6 +276,8 @@ def map_network(
     scale_in = technology.full_scale / largest
     layers = []
     for dense, z_range in zip(network.layers, ranges, strict=True):
+        if not np.isfinite([*z_range.z, *z_range.partial]).all():
+            raise InputError(f"layer '{printable(dense.name)}': pre-activations reach infinity")
         layer = _map_layer(dense, technology, cells, z_range, topology, scale_in)
         layers.append(layer)
         scale_in = layer.scale_out
@@ -307,7 +312,7 @@ def _map_layer(
     scale_z, scale_out = _scales(dense, technology, cells, cell, z_range.z)
     polarity = cell.polarity if cell is not None and cell_name is not None else 1
 
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         gain = np.hstack(
             [dense.weight * (scale_z / scale_in), dense.bias[:, None] * (scale_z / technology.reference)]
         )
@@ -317,7 +322,9 @@ def _map_layer(
     share = _first_stage_gain(z_range, scale_z, technology, cells) if topology == "split" else 1.0
     drawn = np.where(gain > 0, gain * share, gain)  # what the resistors at the inputs must realise
     feedback = _feedback(drawn, topology, share, dense, technology, cells)
-    g_pos, g_neg, dropped = _conductances(drawn, feedback, technology)
+    g_pos, g_neg = _conductances(drawn, feedback, technology)
+    wanted = np.count_nonzero(dense.weight) + np.count_nonzero(dense.bias)
+    dropped = int(wanted - np.count_nonzero(g_pos + g_neg))
     g_f = np.full(dense.n_out, 1.0 / feedback)
     g_f_pos = g_link = np.zeros(dense.n_out)
     if topology == "split":
@@ -381,8 +388,6 @@ def _scales(
             + (f" with {headroom:g} V of headroom for {cell.name}" if cell and headroom else "")
         )
     z_largest = max(abs(z_range[0]), abs(z_range[1])) or 1.0
-    if not np.isfinite(z_largest):
-        raise InputError(f"layer '{printable(dense.name)}': pre-activations reach infinity")
     if dense.activation.name in SATURATING:
         least, most = cell.ratings.get("s_in", (0.1, 1.0)) if cell else (0.1, 1.0)
         return float(np.clip(reach / z_largest, least, most)), technology.full_scale
@@ -432,17 +437,16 @@ def _realise_one(ohms: float, technology: Technology) -> float:
     return float(realise(np.array([max(ohms, kind.min_ohm)]), series, kind.min_ohm, kind.max_ohm)[0])
 
 
-def _conductances(gain: Array, feedback: float, technology: Technology) -> tuple[Array, Array, int]:
+def _conductances(gain: Array, feedback: float, technology: Technology) -> tuple[Array, Array]:
     kind = technology.resistor
     with np.errstate(divide="ignore", over="ignore"):
         ohms = feedback / np.abs(gain)
     # nearer to nothing than to the largest resistor: dropped; else the largest resistor it is
     too_large = ohms > 2.0 * kind.max_ohm
-    dropped = int(np.count_nonzero(too_large & (gain != 0)))
     ohms = np.clip(ohms, kind.min_ohm, kind.max_ohm)
     ohms[too_large] = np.inf
     conductance = 1.0 / realise(ohms, kind.series, kind.min_ohm, kind.max_ohm)
-    return np.where(gain > 0, conductance, 0.0), np.where(gain < 0, conductance, 0.0), dropped
+    return np.where(gain > 0, conductance, 0.0), np.where(gain < 0, conductance, 0.0)
 
 
 def _balance(g_pos: Array, g_neg: Array, g_f: Array, technology: Technology) -> tuple[Array, Array]:

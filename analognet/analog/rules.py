@@ -21,34 +21,34 @@ def violations(circuit: Circuit) -> list[str]:
     undriven input: a cell's input with neither a driver nor a resistor
     no DC path: a net that no resistor connects with a driver
     """
-    graph = circuit.graph()
-    nets = [n for n, kind in graph.nodes(data="kind", default="net") if kind != "cell"]
-    role_of = nx.get_node_attributes(graph, "role")
+    graph = circuit.graph(values=False)
+    kinds = nx.get_node_attributes(graph, "kind")
+    nets = [n for n, kind in kinds.items() if kind == "net"]
+    cells = [n for n, kind in kinds.items() if kind == "cell"]
+    roles = nx.get_node_attributes(graph, "role")
     drivers: dict[str, list[str]] = {n: [] for n in nets}
-    for net, role in role_of.items():
+    inputs: list[tuple[str, str]] = []
+    for net, role in roles.items():
         if role != "out":
             drivers[net].append(f"pin {net}")
-    inputs: list[tuple[str, str]] = []
-    for node, kind in graph.nodes(data="kind"):
-        if kind == "cell":
-            for _, net, data in graph.edges(node, data=True):
-                if data["role"] == "out":
-                    drivers[net].append(node)
-                elif data["role"] == "in":
-                    inputs.append((net, f"{node}.{data['pin']}"))
+    touching = dict(graph.degree())
+    for cell in cells:
+        for net, data in graph[cell].items():
+            touching[net] += len(data["pins"]) - 1
+            for pin, role in data["pins"]:
+                if role == "out":
+                    drivers[net].append(cell)
+                elif role == "in":
+                    inputs.append((net, f"{cell}.{pin}"))
     found = [f"shorted outputs: {n} is driven by {', '.join(d)}" for n, d in drivers.items() if len(d) > 1]
     found += [
-        f"floating node: only one element touches {n}"
-        for n in nets
-        if n not in role_of and graph.degree(n) < 2
+        f"floating node: only one element touches {n}" for n in nets if n not in roles and touching[n] < 2
     ]
-    resistive = nx.Graph()
-    resistive.add_nodes_from(nets)
-    resistive.add_edges_from((a, b) for a, b, ohms in graph.edges(data="ohms") if ohms is not None)
+    graph.remove_nodes_from(cells)  # what is left are nets and resistors
     for net, pin in inputs:
-        if not drivers[net] and resistive.degree(net) == 0:
+        if not drivers[net] and not graph.degree(net):
             found.append(f"undriven input: nothing drives {pin} on {net}")
-    for component in nx.connected_components(resistive):
+    for component in nx.connected_components(graph):
         if not any(drivers[n] for n in component):
             found.append(f"no DC path: {min(component)} and {len(component) - 1} other nets reach no driver")
     return found

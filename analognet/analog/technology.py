@@ -112,7 +112,7 @@ def parse_technology(values: object, where: str) -> Technology:
     except ValidationError as e:
         first = e.errors()[0]
         key = ".".join(printable(k) for k in first["loc"])
-        raise InputError(f"{where}: {key}: {printable(first['msg'])}") from None
+        raise InputError(f"{where}: {key + ': ' if key else ''}{printable(first['msg'])}") from None
     low, high = technology.resistor.min_ohm, technology.resistor.max_ohm
     if not low <= technology.resistor.feedback_ohm <= high:
         raise InputError(f"{where}: feedback_ohm must lie in [{low:g}, {high:g}], the resistor's own range")
