@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from analognet.analog.cells import OPAMP_ROLE, Cell, closure, count
 from analognet.analog.circuit import Circuit, Group, Instance, Star, Subcircuit
-from analognet.analog.mapping import AnalogLayer, AnalogNetwork
+from analognet.analog.mapping import AnalogLayer, AnalogNetwork, working_ohm
 from analognet.network import Array
 
 INVERTED = "_b"
@@ -26,7 +26,7 @@ _RAILS = (("com", "common"), ("ref", "in"), ("vdd", "supply"), ("vss", "supply")
 def build(network: AnalogNetwork, cells: Mapping[str, Cell]) -> Circuit:
     """The circuit of a mapped network. Pure: the same network gives the same circuit."""
     layers = [_layer(network, i) for i in range(len(network.layers))]
-    top = _top(network, layers)
+    top = _top(network, layers, cells)
     used = [e.of for s in (*layers, top) for e in s.elements() if isinstance(e, Instance)]
     names = [n for n in dict.fromkeys([network.technology.opamp, *used]) if n in cells or n == "opamp"]
     shape = "-".join(str(n) for n in (network.n_in, *(layer.n_out for layer in network.layers)))
@@ -88,7 +88,7 @@ def _notes(network: AnalogNetwork) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _top(network: AnalogNetwork, layers: list[Subcircuit]) -> Subcircuit:
+def _top(network: AnalogNetwork, layers: list[Subcircuit], cells: Mapping[str, Cell]) -> Subcircuit:
     groups = []
     nets = input_nets(network)
     ref = "ref"
@@ -96,7 +96,7 @@ def _top(network: AnalogNetwork, layers: list[Subcircuit]) -> Subcircuit:
         out = layer_output_nets(network, i)
         rails: list[str] = []
         if network.topology == "dual_rail":
-            groups.append(_inverted_copies(network, i, [*nets, ref]))
+            groups.append(_inverted_copies(network, i, [*nets, ref], cells))
             rails = [
                 n + INVERTED for n, used in zip([*nets, ref], _inverted_used(layer), strict=True) if used
             ]
@@ -117,14 +117,16 @@ def _inverted_used(layer: AnalogLayer) -> list[bool]:
     return used
 
 
-def _inverted_copies(network: AnalogNetwork, i: int, nets: list[str]) -> Group:
+def _inverted_copies(network: AnalogNetwork, i: int, nets: list[str], cells: Mapping[str, Cell]) -> Group:
     used = _inverted_used(network.layers[i])
     before = any(_inverted_used(layer)[-1] for layer in network.layers[:i])
+    cell = cells[network.technology.inverter]
+    params = (("r", working_ohm(network.technology, cells)),) if "r" in cell.defaults else ()
     elements = []
     for net, wanted in zip(nets, used, strict=True):
         if wanted and not (net == "ref" and before):  # one inverted reference serves all layers
             pins = (net, net + INVERTED, "com", "vdd", "vss")
-            elements.append(Instance(f"Xinv_{net}", network.technology.inverter, pins))
+            elements.append(Instance(f"Xinv_{net}", cell.name, pins, params))
     return Group(f"inverted copies of what layer {i} takes", tuple(elements))
 
 

@@ -38,6 +38,7 @@ from analognet.network import Activation, Array, Dense, Network
 TOPOLOGIES: Final = ("split", "signed", "dual_rail")
 VIRTUAL_GROUND: Final = ("split", "dual_rail")  # a rectifying amplifier can do the summing
 SATURATING: Final = ("sigmoid", "tanh")
+LARGEST: Final = 1e100  # value a signal may have, and 1 / smallest: products of scales stay finite
 LOAD_SHARE: Final = 0.5  # of a part's design output current that the weights behind it may draw
 
 Range = tuple[float, float]
@@ -269,15 +270,20 @@ def map_network(
     if len(ranges) != len(network.layers):
         raise InputError(f"{len(ranges)} ranges were given for {len(network.layers)} layers")
     largest = max(abs(input_range[0]), abs(input_range[1]))
-    if not (np.isfinite(largest) and input_range[0] < input_range[1]):
+    if not (1 / LARGEST <= largest <= LARGEST and input_range[0] < input_range[1]):
         raise InputError(
-            f"input range {input_range[0]:g},{input_range[1]:g} is not a range of finite numbers"
+            f"input range {input_range[0]:g},{input_range[1]:g}: the lower end comes first, "
+            f"and the larger one lies from {1 / LARGEST:g} to {LARGEST:g}"
         )
     scale_in = technology.full_scale / largest
     layers = []
     for dense, z_range in zip(network.layers, ranges, strict=True):
-        if not np.isfinite([*z_range.z, *z_range.partial]).all():
-            raise InputError(f"layer '{printable(dense.name)}': pre-activations reach infinity")
+        reached = float(np.abs([*z_range.z, *z_range.partial]).max())
+        if not reached <= LARGEST:  # NaN too
+            raise InputError(
+                f"layer '{printable(dense.name)}': pre-activations reach {reached:.3g}; "
+                f"up to {LARGEST:g} can be scaled to volts"
+            )
         layer = _map_layer(dense, technology, cells, z_range, topology, scale_in)
         layers.append(layer)
         scale_in = layer.scale_out
@@ -387,7 +393,8 @@ def _scales(
             f"{technology.vdd:+g}/{technology.vss:+g} V: {reach - headroom:.3g} V"
             + (f" with {headroom:g} V of headroom for {cell.name}" if cell and headroom else "")
         )
-    z_largest = max(abs(z_range[0]), abs(z_range[1])) or 1.0
+    z_largest = max(abs(z_range[0]), abs(z_range[1]))
+    z_largest = z_largest if z_largest > 1 / LARGEST else 1.0  # nothing to scale: weights will be dropped
     if dense.activation.name in SATURATING:
         least, most = cell.ratings.get("s_in", (0.1, 1.0)) if cell else (0.1, 1.0)
         return float(np.clip(reach / z_largest, least, most)), technology.full_scale
@@ -395,6 +402,15 @@ def _scales(
     # what only the rectifier sees may use the whole swing; what goes on is held to full scale
     scale = min(reach / z_largest, technology.full_scale / y_largest if y_largest > 0 else np.inf)
     return scale, scale
+
+
+def working_ohm(technology: Technology, cells: Mapping[str, Cell]) -> float:
+    """The resistor that circuits around the op-amp are made of: the preferred feedback resistor,
+    less where the op-amp's input capacitance would leave it too little phase margin.
+    """
+    kind = technology.resistor
+    stable = cells[technology.opamp].rating("r_max", np.inf)
+    return _realise_one(min(kind.feedback_ohm, stable), technology)
 
 
 def _first_stage_gain(
@@ -414,7 +430,7 @@ def _feedback(
     total = np.abs(gain)
     current = cells[technology.opamp].rating("i_out", np.inf) * LOAD_SHARE
     needed = max(
-        kind.feedback_ohm,
+        working_ohm(technology, cells),
         kind.min_ohm * float(total.max()),
         kind.min_ohm / share,  # the link resistor of a split neuron
         technology.full_scale * float(total.sum(axis=0).max()) / current,
@@ -476,6 +492,7 @@ def _cell_params(
         return {}
     low, high = swing(technology, cells)
     known = {
+        "r": working_ohm(technology, cells),
         "s_in": scale_z,
         "s_out": scale_out,
         "slope": activation.slope,
