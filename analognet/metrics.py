@@ -85,4 +85,5 @@ def wilson(successes: int, n: int, z: float = 1.959964) -> tuple[float, float]:
     p = successes / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # p is inside but for rounding: at 0 and n successes it is an end
+    return max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half))

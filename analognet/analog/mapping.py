@@ -399,6 +399,8 @@ def _scales(
         least, most = cell.ratings.get("s_in", (0.1, 1.0)) if cell else (0.1, 1.0)
         return float(np.clip(reach / z_largest, least, most)), technology.full_scale
     y_largest = float(np.abs(dense.activation(np.array(z_range))).max())
+    if cell_key(dense.activation).startswith("leaky"):
+        reach -= headroom  # its rectifiers answer both signs of z behind a diode
     # what only the rectifier sees may use the whole swing; what goes on is held to full scale
     scale = min(reach / z_largest, technology.full_scale / y_largest if y_largest > 0 else np.inf)
     return scale, scale
@@ -416,10 +418,21 @@ def working_ohm(technology: Technology, cells: Mapping[str, Cell]) -> float:
 def _first_stage_gain(
     z_range: LayerRange, scale_z: float, technology: Technology, cells: Mapping[str, Cell]
 ) -> float:
-    """Gain of the first op-amp of a split neuron against the whole: less than 1 where its sum would clip."""
+    """Gain of the first op-amp of a split neuron against the whole: less than 1 where its sum would clip.
+
+    It drives R_f and, through the link of gain x R_f, a virtual ground; that current drops over its
+    output resistance and takes from its swing.
+    """
     low, high = swing(technology, cells)
     largest = max(abs(z_range.partial[0]), abs(z_range.partial[1])) * scale_z
-    return min(1.0, min(high, -low) / largest) if largest > 0 else 1.0
+    if largest <= 0:
+        return 1.0
+    reach = min(high, -low) / largest
+    rout = cells[technology.opamp].defaults.get("rout", 0.0)
+    own = rout / working_ohm(technology, cells)
+    # either the link is as small as a resistor can be, or R_f is the preferred one
+    smallest_link = reach / (1.0 + own + rout / technology.resistor.min_ohm)
+    return min(1.0, max(smallest_link, (reach - own) / (1.0 + own)))
 
 
 def _feedback(

@@ -117,10 +117,21 @@ def _words(log: str) -> str:
 
 
 def parse_raw(data: bytes) -> dict[str, Array]:
-    """Read one plot of ngspice's binary raw format: name (lower case) -> (points,) values.
+    """Read ngspice's binary raw format: name (lower case) -> (points,) values.
 
-    Complex vectors come back complex. Raises SimulatorError for anything incomplete.
+    An analysis may write several plots one after another (`.noise`: spectra, then totals); their
+    vectors come back together. Complex vectors come back complex. Raises SimulatorError for
+    anything incomplete.
     """
+    vectors: dict[str, Array] = {}
+    while data or not vectors:
+        plot, data = _parse_plot(data)
+        vectors.update(plot)
+    return vectors
+
+
+def _parse_plot(data: bytes) -> tuple[dict[str, Array], bytes]:
+    """The first plot's vectors, and the bytes behind it."""
     head, marker, body = data.partition(b"Binary:\n")
     if not marker:
         raise SimulatorError("ngspice's raw file is incomplete: it has no 'Binary:' part")
@@ -147,9 +158,10 @@ def parse_raw(data: bytes) -> dict[str, Array]:
         raise SimulatorError(
             f"ngspice's raw file has {n_points} points and {len(names)} of {n_variables} variables"
         )
-    if len(body) != n_points * n_variables * dtype.itemsize:
+    size = n_points * n_variables * dtype.itemsize
+    if len(body) < size or not (len(body) == size or body[size:].startswith(b"Title:")):
         raise SimulatorError(
             f"ngspice's raw file is truncated: {len(body)} bytes for {n_points} points of {n_variables} variables"
         )
-    table = np.frombuffer(body, dtype=dtype).reshape(n_points, n_variables)
-    return {name: np.ascontiguousarray(table[:, k]) for k, name in enumerate(names)}
+    table = np.frombuffer(body[:size], dtype=dtype).reshape(n_points, n_variables)
+    return {name: np.ascontiguousarray(table[:, k]) for k, name in enumerate(names)}, body[size:]

@@ -16,7 +16,7 @@ _SHOWN = 5
 def violations(circuit: Circuit) -> list[str]:
     """Every broken rule, one sentence each; empty for a sound circuit.
 
-    floating node: a net inside the circuit that only one element touches
+    floating node: a net inside the circuit that only one element touches and nothing drives
     shorted outputs: a net that two outputs, or an output and a supply or input, drive
     undriven input: a cell's input with neither a driver nor a resistor
     no DC path: a net that no resistor connects with a driver
@@ -42,7 +42,10 @@ def violations(circuit: Circuit) -> list[str]:
                     inputs.append((net, f"{cell}.{pin}"))
     found = [f"shorted outputs: {n} is driven by {', '.join(d)}" for n, d in drivers.items() if len(d) > 1]
     found += [
-        f"floating node: only one element touches {n}" for n in nets if n not in roles and touching[n] < 2
+        f"floating node: only one element touches {n}"
+        for n in nets
+        # an output that nothing takes is sound: a neuron whose weights are all zero leaves one
+        if n not in roles and touching[n] < 2 and not drivers[n]
     ]
     graph.remove_nodes_from(cells)  # what is left are nets and resistors
     for net, pin in inputs:

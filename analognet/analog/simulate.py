@@ -14,13 +14,14 @@ from analognet import process
 from analognet.analog import bench, build, ngspice
 from analognet.analog.cells import Cell
 from analognet.analog.circuit import Circuit
-from analognet.analog.mapping import SATURATING, AnalogLayer, AnalogNetwork, swing
+from analognet.analog.mapping import SATURATING, AnalogLayer, AnalogNetwork, cell_key, swing
 from analognet.errors import SimulatorError
 from analognet.network import Array
 
 CHUNK = 1000  # input vectors in a deck; ngspice's parsing of tables is worse than linear beyond
 SAFETY = 3.0  # the bound on plausible error over the sum of known error sources
 FLOOR_V = 1e-3
+CLIPPED_V = 1e-6  # a node beyond its limit by less has not clipped
 
 Progress = Callable[[int], None]
 
@@ -165,14 +166,20 @@ def _check(
     Those are left out of the comparison. Raises SimulatorError naming the output and the input.
     """
     low, high = swing(network.technology, cells)
+    rout = cells[network.technology.opamp].defaults.get("rout", 0.0)
     v, clipped = x * network.scale_in, np.zeros(len(x), dtype=bool)
     for layer in network.layers:
+        if layer.topology == "dual_rail":  # its inverters must follow the inputs
+            clipped |= _beyond(v, low, high)
         v_sum = layer.summing(v, network.technology.reference)
         u = layer.first_sums(v, network.technology.reference)
-        if layer.activation.name not in SATURATING:
-            clipped |= ((v_sum < low) | (v_sum > high)).any(axis=1)
-        clipped |= ((u < low) | (u > high)).any(axis=1)
-        v = layer.activate(np.clip(v_sum, low, high))
+        clipped |= _beyond(u * (1 + rout * (layer.g_f_pos + layer.g_link)), low, high)
+        stage = cells.get(layer.cell or layer.amplifier)
+        headroom = stage.rating("headroom", 0.0) if stage else 0.0
+        inner = headroom if cell_key(layer.activation).startswith("leaky") else 0.0
+        wanted, v = layer.activate(v_sum), layer.activate(np.clip(v_sum, low + inner, high - inner))
+        # a sum may clip where the activation does not care
+        clipped |= (np.abs(wanted - v) > CLIPPED_V).any(axis=1) | _beyond(v, low + headroom, high - headroom)
     error = np.abs(outputs_v - v)
     error[clipped] = 0.0
     bound = plausible_error(network, cells, temperature)
@@ -183,6 +190,23 @@ def _check(
             f"mathematics says {v[image, output]:.6g} V, more than {bound[output]:.3g} V apart: no result is given"
         )
     return int(clipped.sum())
+
+
+def _beyond(v: Array, low: float, high: float) -> NDArray[np.bool_]:
+    """(N,) which rows of v (N, n) leave low..high by more than rounding."""
+    return np.asarray(((v < low - CLIPPED_V) | (v > high + CLIPPED_V)).any(axis=1))
+
+
+def rectifier_leakage(temperature: float) -> float:
+    """Amperes through a blocking 1N4148 at a temperature in Celsius.
+
+    Its saturation current as SPICE scales it: IS (T/Tnom)^(XTI/N) exp((T/Tnom - 1) EG / (N k T/q)),
+    with the values of `cells/d1n4148.cir` and SPICE's defaults XTI = 3, EG = 1.11 eV.
+    """
+    saturation, emission = 2.52e-9, 1.752
+    kelvin, ratio = temperature + 273.15, (temperature + 273.15) / 300.15
+    thermal_v = 8.617333e-5 * kelvin
+    return float(saturation * ratio ** (3 / emission) * np.exp((ratio - 1) * 1.11 / (emission * thermal_v)))
 
 
 def plausible_error(network: AnalogNetwork, cells: Mapping[str, Cell], temperature: float) -> Array:
@@ -198,7 +222,7 @@ def plausible_error(network: AnalogNetwork, cells: Mapping[str, Cell], temperatu
         abs(part.get("vos", 0.0))
         + reach / part.get("cmrr", np.inf)
         + reach * 1.5 / part["a0"]
-        + 1e-6  # diode leakage and saturation currents over the cells' 10 kOhm
+        + rectifier_leakage(temperature) * network.technology.resistor.feedback_ohm
     )
     error = np.zeros(network.n_in)
     for layer in network.layers:

@@ -1,0 +1,255 @@
+"""One inference in the time domain: from the operating point of one input to that of the next.
+
+Every input is an ideal voltage source that ramps from its old to its new value. A run has
+settled when every layer's outputs have come within a band of the operating point of the new
+input, which is computed apart by `simulate.operating_points`: the end of a transient says
+nothing of the kind, as a neuron may still be crawling across its rectifier's dead zone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from analognet import process
+from analognet.analog import bench, build, ngspice
+from analognet.analog.amplifiers import Amplifier, amplifiers
+from analognet.analog.netlist import supplies
+from analognet.analog.settling import Settling, decision_time, slewing_time, worst_settling
+from analognet.analog.simulate import operating_points
+from analognet.analog.transitions import Transition
+from analognet.errors import SimulatorError, UsageError
+from analognet.network import Array
+
+if TYPE_CHECKING:
+    from analognet.design import Design
+
+# Trapezoidal rule. Against reltol=1e-6 trtol=1, settling times move by less than 1 % at a
+# quarter of the processor time (docs/time_and_energy.md).
+OPTIONS: Final = "reltol=1e-4 vntol=1e-6 abstol=1e-12"
+RISE_S: Final = 1e-9
+GROWTH: Final = 4.0  # of the run's length where it had not settled
+LIMIT: Final = 1000.0  # of the first length: where a run is given up
+_TAIL: Final = 0.95  # a run must have settled within this part of its length
+
+Observe = Callable[["Waveforms"], Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Waveforms:
+    """What one run answers. time: (T,) s; inputs_v: (T, n_in); layers_v: (T, n) V of each layer's
+    outputs; vectors: every saved vector by its ngspice name; transition: what was simulated.
+    """
+
+    transition: Transition
+    time: Array
+    inputs_v: Array
+    layers_v: tuple[Array, ...]
+    vectors: Mapping[str, Array]
+    amplifiers: tuple[Amplifier, ...]
+
+    def __getitem__(self, name: str) -> Array:
+        return self.vectors[name]
+
+
+@dataclass(frozen=True, eq=False)
+class Inference:
+    """One transition, measured. observed: what the caller's `observe` made of the waveforms."""
+
+    transition: Transition
+    settling: Settling
+    cpu_s: float
+    runs: int
+    observed: Any = field(default=None)
+
+
+def simulate_transitions(
+    design: Design,
+    transitions: Sequence[Transition],
+    lengths_s: Sequence[float],
+    *,
+    observe: Callable[[Waveforms, Settling], Any] | None = None,
+    rise_s: float = RISE_S,
+    limit_s: float | None = None,
+    temperature: float = bench.NOMINAL_C,
+    jobs: int = 2,
+    timeout_s: float = 3600.0,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Inference, ...]:
+    """Simulate transitions in ngspice, one deck each, in the order given.
+
+    lengths_s: how long each run is at first; one that has not settled is run again, `GROWTH`
+    times as long, until limit_s (default: `LIMIT` times the first length). observe(waveforms,
+    settling) is called once a transition, in a thread. progress(done, total) counts transitions.
+    Raises UsageError where the op-amps have no dynamics, ToolMissing, SimulatorError.
+    """
+    part = design.cells[design.technology.opamp]
+    if "gbw" not in part.defaults:
+        raise UsageError(
+            f"{design.technology.opamp} has no bandwidth: a latency needs an op-amp with parameters gbw and slew; "
+            "choose another technology or --opamp"
+        )
+    ends = np.stack([t.end for t in transitions])
+    target = operating_points(
+        design.analog,
+        design.circuit,
+        design.netlist,
+        design.cells,
+        ends,
+        temperature=temperature,
+        jobs=jobs,
+        timeout_s=timeout_s,
+        hidden=True,
+    )
+    goals = [(*target.hidden_v, target.outputs_v)]
+    done = 0
+
+    def work(k: int) -> Inference:
+        goal = tuple(layer[k] for layer in goals[0])
+        limit = limit_s or LIMIT * lengths_s[k]
+        length, cpu, runs = min(lengths_s[k], limit), 0.0, 0
+        while True:
+            waves, spent = run(design, transitions[k], length, rise_s, temperature, timeout_s)
+            cpu, runs = cpu + spent, runs + 1
+            settling = measure(design, waves, goal)
+            if settling.settled or length >= limit:
+                break
+            length = min(length * GROWTH, limit)
+        seen = observe(waves, settling) if observe else None
+        return Inference(transitions[k], settling, cpu, runs, seen)
+
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        futures = [pool.submit(work, k) for k in range(len(transitions))]
+        try:
+            for future in as_completed(futures):
+                future.result()
+                done += 1
+                if progress:
+                    progress(done, len(transitions))
+        except BaseException:  # an interrupt too: nothing may be left running
+            for future in futures:
+                future.cancel()
+            process.kill_all()
+            raise
+        return tuple(future.result() for future in futures)
+
+
+def run(
+    design: Design,
+    transition: Transition,
+    length_s: float,
+    rise_s: float = RISE_S,
+    temperature: float = bench.NOMINAL_C,
+    timeout_s: float = 3600.0,
+    options: str = OPTIONS,
+) -> tuple[Waveforms, float]:
+    """One `.tran` of one transition; answers its waveforms and ngspice's processor time."""
+    amps = amplifiers(design.circuit, design.cells)
+    text, wanted = deck(design, transition, amps, length_s, rise_s, temperature, options)
+    done = ngspice.run_deck(text, wanted, timeout_s=timeout_s)
+    time = done.vectors["time"]
+    if time[-1] < length_s * (1 - 1e-6):
+        raise SimulatorError(f"ngspice's transient ended at {time[-1]:.3g} s of {length_s:.3g} s")
+    scale = design.analog.scale_in
+    part = np.clip(time / rise_s, 0.0, 1.0)[:, None]
+    layers = tuple(
+        np.stack([done.vectors[probe] for probe in probes], axis=1) for probes in output_probes(design)
+    )
+    return (
+        Waveforms(
+            transition,
+            time,
+            (transition.start * (1 - part) + transition.end * part) * scale,
+            layers,
+            done.vectors,
+            amps,
+        ),
+        done.cpu_s,
+    )
+
+
+def deck(
+    design: Design,
+    transition: Transition,
+    amps: Sequence[Amplifier],
+    length_s: float,
+    rise_s: float,
+    temperature: float,
+    options: str = OPTIONS,
+) -> tuple[str, list[str]]:
+    """The deck of one transition, and the vectors it saves."""
+    technology, analog = design.technology, design.analog
+    lines = [
+        f"* bench: a step from one input vector to another, {rise_s:.9g} s rise time",
+        *supplies(design.circuit, technology.vdd, technology.vss, technology.reference),
+    ]
+    for j, (a, b) in enumerate(
+        zip(
+            (transition.start * analog.scale_in).tolist(),
+            (transition.end * analog.scale_in).tolist(),
+            strict=True,
+        )
+    ):
+        shape = f"{a:.9g}" if a == b else f"PWL(0 {a:.9g} {rise_s:.9g} {b:.9g})"
+        lines.append(f"Vx{j} x{j} 0 {shape}")
+    wanted = ["time", *(p for probes in output_probes(design) for p in probes), *bench.SUPPLY_CURRENTS]
+    wanted += [f"i(vx{j})" for j in range(analog.n_in)]
+    wanted += [f"v(xnet.{net})" for net in summing_nets(design)]
+    wanted += [p for amp in amps for p in amp.probes]
+    wanted = list(dict.fromkeys(wanted))
+    lines += [
+        f".options {options}",
+        f".temp {temperature:.9g}",
+        f".tran {length_s / 200:.9g} {length_s:.9g}",
+        f".save {' '.join(wanted)}",
+        ".end",
+    ]
+    return f"{design.netlist}\n" + "\n".join(lines) + "\n", wanted
+
+
+def output_probes(design: Design) -> list[list[str]]:
+    """ngspice's names of every layer's output voltages."""
+    last = len(design.analog.layers) - 1
+    return [
+        [f"v({n})" if i == last else f"v(xnet.{n})" for n in build.layer_output_nets(design.analog, i)]
+        for i in range(last + 1)
+    ]
+
+
+def summing_nets(design: Design) -> list[str]:
+    """The nets that a layer's resistors meet at, by path below `xnet`."""
+    tops = {s.name: s for s in design.circuit.subcircuits}
+    nets = []
+    for i in range(len(design.analog.layers)):
+        sub = tops[f"layer{i}"]
+        inner = {n for e in sub.elements() for n in (*e.nets, getattr(e, "hub", ""))}
+        inner -= {"", *sub.pin_names}
+        nets += [f"xlayer{i}.{n}" for n in sorted(inner)]
+    return nets
+
+
+def measure(design: Design, waves: Waveforms, goal: Sequence[Array]) -> Settling:
+    """Settling of one run against the operating point's layer outputs, each (n,) V."""
+    full_scale = design.technology.full_scale
+    outputs, final = waves.layers_v[-1], goal[-1]
+    coarse = worst_settling(waves.time, outputs, final, 0.01 * full_scale)
+    fine = worst_settling(waves.time, outputs, final, 0.001 * full_scale)
+    hidden = all(
+        bool((np.abs(v[-1] - g) <= 0.001 * full_scale).all())
+        for v, g in zip(waves.layers_v[:-1], goal, strict=False)
+    )
+    latency = float(fine.max())
+    settled = hidden and bool(latency <= _TAIL * waves.time[-1])
+    return Settling(
+        coarse_s=coarse,
+        fine_s=fine,
+        decision_s=decision_time(waves.time, outputs / design.analog.scale_out, final / design.analog.scale_out),
+        settled=settled,
+        reached_s=float(waves.time[-1]),
+        slewing_s=slewing_time(waves.time, waves.vectors, waves.amplifiers, min(latency, waves.time[-1])),
+        swing_v=float(np.abs(outputs[0] - final).max()),
+    )
