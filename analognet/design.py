@@ -206,7 +206,7 @@ def _technology(
         place[key] = value
     opamp = str(values["opamp"])
     values["opamp"] = opamp if opamp in cells else f"opamp_{opamp}"
-    if values["opamp"] not in cells:
+    if values["opamp"] not in cells or cells[values["opamp"]].family != "opamp":
         parts = ", ".join(sorted(n.removeprefix("opamp_") for n, c in cells.items() if c.family == "opamp"))
         raise UsageError(f"op-amp '{printable(opamp)}' is not among the cells; there are {parts}")
     if changed:
@@ -340,11 +340,13 @@ def open_design(directory: Path) -> Design:
             samples=_samples(directory, files, network),
             source=dict(description["source"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError, SafetensorError) as e:
+    except UsageError as e:  # what convert would call a wrong option is a damaged file here
+        raise InputError(f"{where}: {e}; run analognet convert again") from None
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError, SafetensorError) as e:
         raise InputError(
             f"{where} cannot be read ({printable(repr(e))}); run analognet convert again"
         ) from None
-    if design.standalone_netlist().encode("ascii") != files["network.cir"]:
+    if design.standalone_netlist().encode("ascii") != files.get("network.cir"):
         raise InputError(
             f"{where}: network.cir is not what this AnalogNet builds from it; run analognet convert again"
         )

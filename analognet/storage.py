@@ -59,7 +59,7 @@ def check_target(directory: Path, kind: str) -> None:
     if directory.is_dir() and any(directory.iterdir()):
         try:
             ours = json.loads((directory / MANIFEST).read_bytes())["kind"] == kind
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             ours = False
         if not ours:
             raise UsageError(
@@ -109,7 +109,7 @@ def read_directory(directory: Path, kind: str) -> dict[str, bytes]:
     where = f"build directory '{printable(directory)}'"
     try:
         manifest = json.loads((directory / MANIFEST).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):  # the last from JSON that is nested too deeply
         raise InputError(f"{where} has no readable {MANIFEST}; make it with analognet convert") from None
     if (
         not isinstance(manifest, dict)
@@ -120,14 +120,24 @@ def read_directory(directory: Path, kind: str) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     for name, wanted in manifest["files"].items():
         path = directory / name
-        if Path(name).is_absolute() or ".." in Path(name).parts or not path.is_file():
+        if Path(name).is_absolute() or ".." in Path(name).parts or not _is_file(path):
             raise InputError(f"{where}: {printable(name)} is missing; run analognet convert again")
         if path.stat().st_size > _FILE_LIMIT:
             raise InputError(f"{where}: {printable(name)} is over {_FILE_LIMIT} bytes")
-        data = path.read_bytes()
+        try:
+            data = path.read_bytes()
+        except OSError as e:
+            raise InputError(f"{where}: {printable(name)} cannot be read: {e.strerror}") from None
         if digest(data) != wanted:
             raise InputError(
                 f"{where}: {printable(name)} was changed after convert; run analognet convert again"
             )
         files[name] = data
     return files
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name no file system has
+        return False

@@ -8,6 +8,7 @@ the data set, see `analognet.data`.
 from __future__ import annotations
 
 import argparse
+import itertools
 import statistics
 import time
 from collections.abc import Callable
@@ -26,7 +27,7 @@ from analognet.simulation import ngspice_version
 def random_network(*shape: int) -> Network:
     rng = np.random.default_rng(1)
     layers = []
-    for i, (n_in, n_out) in enumerate(zip(shape, shape[1:], strict=False)):
+    for i, (n_in, n_out) in enumerate(itertools.pairwise(shape)):
         weight = rng.normal(size=(n_out, n_in)) / np.sqrt(n_in)
         kind = "relu" if i < len(shape) - 2 else "linear"
         layers.append(Dense(f"l{i}", weight, 0.1 * rng.normal(size=n_out), Activation(kind)))
@@ -109,7 +110,7 @@ def accuracy(model: str, technology: str, images: int | None, jobs: int = 2, **o
     reference = design.network(x)
     error = points.outputs_v - reference * design.analog.scale_out
     same = classify(points.outputs_v) == classify(reference)
-    power = "     -" if points.power_w is None else f"{1e3 * points.power_w.mean():6.0f}"
+    power = "      -" if points.power_w is None else f"{1e3 * points.power_w.mean():7.0f}"
     label = f"{technology} {design.analog.topology} {design.technology.opamp.removeprefix('opamp_')}"
     print(
         f"  {model:15s} {label:24s} {len(x):4d}  {100 * np.mean(classify(reference) == y):6.2f} "
@@ -128,7 +129,8 @@ def main() -> None:
     print("\nngspice, ideal technology, processor time per image")
     sweep_speed((64, 32, 10), 100 if quick else 450, 5 if quick else 20)
     sweep_speed((784, 32, 10), 100 if quick else 450, 3 if quick else 10)
-    heading = "model           technology               n     float circuit  agree    max mV    rms mV amps    R's  mW  ms/image"
+    columns = "n     float circuit  agree    max mV    rms mV amps    R's     mW ms/image"
+    heading = f"{'model':15s} {'technology':24s}    {columns}"
     print("\naccuracy in % and cost; errors at the outputs, full scale 2.5 V\n  " + heading)
     accuracy("iris", "ideal", None)
     accuracy("digits", "ideal", None)

@@ -172,6 +172,7 @@ def _open_library() -> Any:
             return 0
 
     try:
+        ffi.dlopen(Shared.LIBRARY_PATH)  # PySpice, where it fails here once, cannot be asked again
         return Shared()
     except OSError as e:
         raise ToolMissing(

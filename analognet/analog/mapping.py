@@ -276,7 +276,7 @@ def map_network(
             f"and the larger one lies from {1 / LARGEST:g} to {LARGEST:g}"
         )
     scale_in = technology.full_scale / largest
-    layers = []
+    layers: list[AnalogLayer] = []
     for dense, z_range in zip(network.layers, ranges, strict=True):
         reached = float(np.abs([*z_range.z, *z_range.partial]).max())
         if not reached <= LARGEST:  # NaN too
@@ -284,7 +284,8 @@ def map_network(
                 f"layer '{printable(dense.name)}': pre-activations reach {reached:.3g}; "
                 f"up to {LARGEST:g} can be scaled to volts"
             )
-        layer = _map_layer(dense, technology, cells, z_range, topology, scale_in)
+        current = _drive_current(technology, cells, layers[-1] if layers else None)
+        layer = _map_layer(dense, technology, cells, z_range, topology, scale_in, current)
         layers.append(layer)
         scale_in = layer.scale_out
     return AnalogNetwork(network.name, technology, topology, tuple(layers), input_range)
@@ -306,6 +307,7 @@ def _map_layer(
     z_range: LayerRange,
     topology: str,
     scale_in: float,
+    current: float,
 ) -> AnalogLayer:
     amplifier, cell_name = OPAMP_ROLE, None
     activation = dense.activation
@@ -327,7 +329,7 @@ def _map_layer(
     gain *= polarity
     share = _first_stage_gain(z_range, scale_z, technology, cells) if topology == "split" else 1.0
     drawn = np.where(gain > 0, gain * share, gain)  # what the resistors at the inputs must realise
-    feedback = _feedback(drawn, topology, share, dense, technology, cells)
+    feedback = _feedback(drawn, topology, share, dense, technology, cells, current)
     g_pos, g_neg = _conductances(drawn, feedback, technology)
     wanted = np.count_nonzero(dense.weight) + np.count_nonzero(dense.bias)
     dropped = int(wanted - np.count_nonzero(g_pos + g_neg))
@@ -435,13 +437,41 @@ def _first_stage_gain(
     return min(1.0, max(smallest_link, (reach - own) / (1.0 + own)))
 
 
+def _drive_current(technology: Technology, cells: Mapping[str, Cell], driver: AnalogLayer | None) -> float:
+    """Amperes that a layer may draw from each of its inputs at full scale.
+
+    What an op-amp delivers drops over its output resistance, and must leave it inside its swing.
+    The network's own inputs (driver None) are sources. Raises InputError where nothing is left.
+    """
+    part = cells[technology.opamp]
+    rating = part.rating("i_out", np.inf) * LOAD_SHARE
+    rout = part.defaults.get("rout", 0.0)
+    if driver is None or rout <= 0:
+        return rating
+    low, high = swing(technology, cells)
+    stage = cells.get(driver.cell or driver.amplifier)
+    spare = min(high, -low) - technology.full_scale - (stage.rating("headroom", 0.0) if stage else 0.0)
+    left = spare / rout - technology.full_scale / working_ohm(technology, cells)  # its own feedback
+    if left <= 0:
+        raise InputError(
+            f"full scale {technology.full_scale:g} V leaves {technology.opamp} {spare:.3g} V to drive the "
+            f"layer behind '{printable(driver.name)}' through its {rout:g} Ohm; choose a smaller one"
+        )
+    return min(rating, left)
+
+
 def _feedback(
-    gain: Array, topology: str, share: float, dense: Dense, technology: Technology, cells: Mapping[str, Cell]
+    gain: Array,
+    topology: str,
+    share: float,
+    dense: Dense,
+    technology: Technology,
+    cells: Mapping[str, Cell],
+    current: float,
 ) -> float:
     """R_f of a layer: the preferred one, raised so that no resistor is too small and no driver overloaded."""
     kind = technology.resistor
     total = np.abs(gain)
-    current = cells[technology.opamp].rating("i_out", np.inf) * LOAD_SHARE
     needed = max(
         working_ohm(technology, cells),
         kind.min_ohm * float(total.max()),

@@ -10,12 +10,15 @@ from analognet.analog.circuit import Circuit, Instance, Star, Subcircuit
 from analognet.network import Array
 
 WIDTH = 100
+PIN_LIMIT = 1000  # ngspice 39 ends with "N_GLOBAL_NODES overflow" at an instance of 1005
+INSTANCE = "Xnet"  # the network under test, in every bench
 
 
 def render(circuit: Circuit) -> str:
     """The circuit's subcircuits, cells first; ends with the subcircuit `network`.
 
     The first line is the title, as SPICE wants it. No analysis and no `.end`: a bench follows.
+    A network with more nets than an instance can have pins is written flat.
     """
     lines = [f"* {circuit.title}"]
     lines += [f"* {note}" for note in circuit.notes]
@@ -23,9 +26,46 @@ def render(circuit: Circuit) -> str:
         lines += ["", *cell.text.strip().splitlines()]
         if cell.name == circuit.opamp:
             lines += ["", *_opamp_role(cell)]
-    for sub in circuit.subcircuits:
-        lines += ["", *_subcircuit(sub)]
+    if is_flat(circuit):
+        lines += ["", *_flat(circuit, circuit.top, INSTANCE.lower(), {n: n for n in circuit.top.pin_names})]
+    else:
+        for sub in circuit.subcircuits:
+            lines += ["", *_subcircuit(sub)]
     return "\n".join(lines) + "\n"
+
+
+def is_flat(circuit: Circuit) -> bool:
+    """Whether some subcircuit has more pins than ngspice takes, so that none can be used."""
+    return any(len(sub.pins) > PIN_LIMIT for sub in circuit.subcircuits)
+
+
+def _flat(circuit: Circuit, sub: Subcircuit, path: str, outer: dict[str, str]) -> Iterator[str]:
+    """The elements without subcircuits around them, under the names ngspice would have given them.
+
+    So a node is found by the same name in both forms: `xnet.xlayer0.n3`.
+    """
+    inner = {s.name: s for s in circuit.subcircuits}
+    yield f"* {sub.title}"
+
+    def net(name: str) -> str:
+        return "0" if name == "com" else outer.get(name) or f"{path}.{name}"
+
+    for group in sub.groups:
+        if group.elements:
+            yield f"* {group.title}"
+        for element in group.elements:
+            name = f"{path}.{element.name.lower()}" if isinstance(element, Instance) else ""
+            if isinstance(element, Star):
+                names = tuple(f"R.{path}.{n}" for n in element.names)
+                nets = tuple(net(n) for n in element.nets)
+                yield from _resistors(names, nets, net(element.hub), element.ohms)
+            elif element.of in inner:
+                child = inner[element.of]
+                pins = {p: net(n) for p, n in zip(child.pin_names, element.nets, strict=True)}
+                yield from _flat(circuit, child, name, pins)
+            else:
+                nets = tuple(net(n) for n in element.nets)
+                yield from _instance(Instance(name, element.of, nets, element.params))
 
 
 def _opamp_role(part: Cell) -> Iterator[str]:
@@ -49,11 +89,19 @@ def _subcircuit(sub: Subcircuit) -> Iterator[str]:
 
 def _element(element: Star | Instance) -> Iterator[str]:
     if isinstance(element, Instance):
-        params = [f"{k}={v:.9g}" for k, v in element.params]
-        yield from wrap([element.name, *element.nets, element.of, *params])
-        return
-    for name, net, ohms in zip(element.names, element.nets, element.ohms.tolist(), strict=True):
-        yield f"{name} {net} {element.hub} {ohms:.9g}"
+        yield from _instance(element)
+    else:
+        yield from _resistors(element.names, element.nets, element.hub, element.ohms)
+
+
+def _instance(element: Instance) -> list[str]:
+    params = [f"{k}={v:.9g}" for k, v in element.params]
+    return wrap([element.name, *element.nets, element.of, *params])
+
+
+def _resistors(names: Sequence[str], nets: Sequence[str], hub: str, ohms: Array) -> Iterator[str]:
+    for name, net, value in zip(names, nets, ohms.tolist(), strict=True):
+        yield f"{name} {net} {hub} {value:.9g}"
 
 
 def wrap(words: Sequence[str]) -> list[str]:
@@ -65,13 +113,17 @@ def wrap(words: Sequence[str]) -> list[str]:
 
 
 def supplies(circuit: Circuit, vdd: float, vss: float, reference: float) -> list[str]:
-    """Supply and reference sources of a bench, and the instance of the network under test."""
+    """Supply and reference sources of a bench, and the instance of the network under test.
+
+    A flat netlist is that network already.
+    """
     nets = ["0" if n == "com" else n for n in circuit.top.pin_names]
+    instance = [] if is_flat(circuit) else wrap([INSTANCE, *nets, circuit.top.name])
     return [
         f"Vdd vdd 0 {vdd:.9g}",
         f"Vss vss 0 {vss:.9g}",
         f"Vref ref 0 {reference:.9g}",
-        *wrap(["Xnet", *nets, circuit.top.name]),
+        *instance,
     ]
 
 

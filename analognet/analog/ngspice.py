@@ -22,7 +22,7 @@ from analognet.network import Array
 
 _FAULTS = re.compile(
     r"singular matrix|timestep too small|no convergence|iteration limit|fatal error|doanalyses:|aborted"
-    r"|unknown subckt|incomplete or empty netlist|can't find model|undefined|not a valid|too few",
+    r"|overflow|unknown subckt|incomplete or empty netlist|can't find model|undefined|not a valid|too few",
     re.IGNORECASE,
 )
 _STEPPING_FAILED = re.compile(r"(gmin|source) stepping failed", re.IGNORECASE)
@@ -98,7 +98,8 @@ def _report(tail: str, on_point: Callable[[int], None]) -> None:
 
 def fault_in(log: str) -> str | None:
     """The first line of ngspice's output that says the result is not to be trusted, if there is one."""
-    lines = log.splitlines()
+    # the title may hold any word: it names the technology
+    lines = [line for line in log.splitlines() if not line.startswith("Circuit:")]
     last_chance_failed = any(_STEPPING_FAILED.search(line) for line in lines)
     for line in lines:
         if _FAULTS.search(line) and not _STEPPING_FAILED.search(line):

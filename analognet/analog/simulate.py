@@ -21,7 +21,7 @@ from analognet.network import Array
 CHUNK = 1000  # input vectors in a deck; ngspice's parsing of tables is worse than linear beyond
 SAFETY = 3.0  # the bound on plausible error over the sum of known error sources
 FLOOR_V = 1e-3
-CLIPPED_V = 1e-6  # a node beyond its limit by less has not clipped
+CLIPPED_V = 1e-4  # a node beyond its limit by less has not clipped
 
 Progress = Callable[[int], None]
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import typer
 
 from analognet import process
-from analognet.cli import convert, simulate
+from analognet.cli import convert, doctor, simulate
 from analognet.cli.console import err
 from analognet.errors import AnalogNetError
 
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 app.command("convert")(convert.convert)
 app.command("simulate")(simulate.simulate)
+app.command("doctor")(doctor.doctor)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -36,6 +37,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     command = typer.main.get_command(app)
     try:
         code = command.main(args=None if arguments is None else list(arguments), standalone_mode=False)
+        if code == INTERRUPTED:  # typer catches the interrupt itself
+            raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
     except AnalogNetError as e:
         err.print(f"analognet: {e}")

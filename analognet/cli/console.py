@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,11 +19,11 @@ from analognet.names import printable
 from analognet.storage import write_file
 
 BUILD = Path("build")
-_LATEST = "latest"  # a file in BUILD that names the design built last
+_LATEST = ".latest"  # a file in BUILD that names the design built last; no design's name has a dot
 
 # markup off: brackets in foreign text are text. stdout is for results alone.
-out = Console(markup=False, highlight=False, soft_wrap=True)
-err = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+out = Console(markup=False, emoji=False, highlight=False, soft_wrap=True)
+err = Console(stderr=True, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def say(message: str) -> None:
@@ -99,16 +100,19 @@ def default_directory(stem: str) -> Path:
 
 def remember(directory: Path) -> None:
     """Make a design the default of later commands."""
-    BUILD.mkdir(exist_ok=True)
-    write_file(BUILD / _LATEST, str(directory.resolve()).encode() + b"\n")
+    try:
+        BUILD.mkdir(exist_ok=True)
+    except OSError as e:
+        raise InputError(f"{BUILD} cannot be written: {e.strerror}") from e
+    write_file(BUILD / _LATEST, os.fsencode(directory.resolve()) + b"\n")
 
 
 def find_design(directory: Path | None) -> tuple[Design, Path]:
     """The design in a directory, or the one built last. Raises UsageError, InputError."""
     if directory is None:
         try:
-            directory = Path((BUILD / _LATEST).read_text(encoding="utf-8").strip())
-        except (OSError, UnicodeDecodeError):
+            directory = Path(os.fsdecode((BUILD / _LATEST).read_bytes().removesuffix(b"\n")))
+        except OSError:
             raise UsageError("nothing was built here yet; run: analognet convert MODEL") from None
     if not directory.is_dir():
         raise InputError(

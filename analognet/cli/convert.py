@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +12,7 @@ from analognet import storage
 from analognet.analog.mapping import TOPOLOGIES
 from analognet.cli import console, options
 from analognet.metrics import Metrics
+from analognet.names import printable
 from analognet.simulation import provenance
 
 
@@ -87,8 +87,9 @@ def convert(
                 f"noise gain up to {layer.noise_gain.max():.1f}",
             )
         )
-    console.table(f"{directory}{os.sep}network.cir: {shape}", rows)
-    console.say(f"next: analognet simulate, or ngspice -b {directory}{os.sep}network.cir")
+    file = printable(directory / "network.cir", 1000)
+    console.table(f"{file}: {shape}", rows)
+    console.say(f"next: analognet simulate, or ngspice -b {file}")
 
 
 def summary(design: designs.Design, directory: Path) -> Metrics:

@@ -12,6 +12,7 @@ from analognet import plots, storage
 from analognet import simulation as simulations
 from analognet.analog.bench import NOMINAL_C
 from analognet.cli import console, options
+from analognet.names import printable
 
 
 def simulate(
@@ -35,7 +36,7 @@ def simulate(
             images=images,
             temperature=temperature,
             seed=seed,
-            jobs=jobs or os.cpu_count() or 1,
+            jobs=os.cpu_count() or 1 if jobs is None else jobs,
             progress=advance,
         )
     if save is not None:
@@ -48,8 +49,8 @@ def simulate(
         console.out.print(result.metrics.to_json())
         return
     console.table(
-        f"{where.name} in ngspice {result.metrics.provenance['ngspice']}, "
+        f"{printable(where.name)} in ngspice {result.metrics.provenance['ngspice']}, "
         f"{design.technology.name}, {temperature:g} C",
         console.metric_rows(result.metrics),
     )
-    console.say(f"figure: {figure}")
+    console.say(f"figure: {printable(figure, 1000)}")
