@@ -1,0 +1,3 @@
+#!/bin/sh
+echo "doing something dangerous" >&2
+kill -SEGV $$

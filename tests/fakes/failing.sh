@@ -1,0 +1,3 @@
+#!/bin/sh
+echo "Error: the license server is on fire" >&2
+exit 1

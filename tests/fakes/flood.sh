@@ -1,0 +1,3 @@
+#!/bin/sh
+# prints without end
+exec yes "Warning: everything is fine"
