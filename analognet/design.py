@@ -89,12 +89,12 @@ class Design:
         return netlist.render(self.circuit)
 
     def example_input(self) -> Array:
-        """(n_in,) one input in units: the first calibration sample, or the middle of the range."""
+        """(n_in,) one input in units: the first calibration sample, or three quarters up the range."""
         if self.samples is not None:
             first: Array = self.samples.x[0]
             return first
         low, high = self.analog.input_range
-        return np.full(self.analog.n_in, (low + high) / 2)
+        return np.full(self.analog.n_in, low + 0.75 * (high - low))
 
     def standalone_netlist(self) -> str:
         """`network.cir`: the netlist with a bench, complete for `ngspice -b`."""
@@ -152,9 +152,10 @@ def convert(
         ranges = interval_ranges(network, bounds, known)
     analog = map_network(network, process, cells, bounds, ranges, topology)
     if analog.dropped:
-        total = sum(int(np.count_nonzero(layer.weight)) for layer in network.layers)
+        total = sum(np.count_nonzero(layer.weight) + np.count_nonzero(layer.bias) for layer in network.layers)
         notes.append(
-            f"{analog.dropped} of {total} weights need more than {process.resistor.max_ohm:.3g} Ohm and were dropped"
+            f"{analog.dropped} of {total} weights and biases need more than "
+            f"{process.resistor.max_ohm:.3g} Ohm and were dropped"
         )
     keep = samples if chosen else None
     if keep is not None and len(keep) > _CALIBRATION_ROWS:

@@ -144,7 +144,7 @@ def main() -> None:
             "hls4ml: about 0.1 us",
         ),
         "device mnist ecp5": lambda: device_rows(
-            "mnist", example("mnist", "mnist", (128, 10)), "ecp5", route, "10 us"
+            "mnist", example("mnist", "mnist", (128, 10)), "ecp5", route, "10 us", (1, 2)
         ),
     }
     print(f"{'what':46} {'measured':100} wanted")

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
-from conftest import EXAMPLES
+from conftest import EXAMPLES, example
 from test_quantize import small_network
 from typer.testing import CliRunner
 
 from analognet.cli.vhdl import sweep as sweep_command
 from analognet.cli.vhdl import vhdl as vhdl_command
 from analognet.data import Dataset
+from analognet.design import save as save_design
 from analognet.digital import energy, flow, sweep, vcd
 from analognet.digital.quantize import quantize
 from analognet.digital.schedule import plan
@@ -259,6 +260,16 @@ def test_command_prints_one_json_object(tmp_path: Path) -> None:
     assert body["metrics"]["images"] == 450
     assert "ghdl" in body["provenance"]["tools"]
     assert (tmp_path / "o" / "vhdl" / "an_top.vhd").exists()
+
+
+def test_command_takes_a_directory_of_convert(tmp_path: Path) -> None:
+    design = example("iris")
+    save_design(design, tmp_path / "iris")
+    arguments = ["vhdl", str(tmp_path / "iris"), "--verify", "50", "--out", str(tmp_path / "o"), "--json"]
+    done = CliRunner().invoke(app(), arguments, catch_exceptions=False)
+    body = json.loads(done.stdout)
+    assert body["metrics"]["mismatches"] == 0
+    assert body["metrics"]["images"] == 50
 
 
 def test_command_prints_a_table(tmp_path: Path) -> None:

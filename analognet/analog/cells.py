@@ -236,14 +236,18 @@ def _references(body: list[str], text: str) -> tuple[str, ...]:
 def library(*directories: Path) -> Mapping[str, Cell]:
     """All cells of the given directories, by name; the packaged board cells where none is given.
 
-    Raises InputError for a file that is no valid cell or a name that stands twice.
+    A file without a `*@ family` line is no cell. Raises InputError for a cell that is not valid or
+    a name that stands twice.
     """
     found: dict[str, Cell] = {}
     for directory in directories or (resources.cells(),):
         for path in sorted(directory.glob("*.cir")):
             if path.stat().st_size > _SIZE_LIMIT:
                 raise InputError(f"cell file '{printable(path.name)}' is over {_SIZE_LIMIT} bytes")
-            cell = parse_cell(path.read_text(encoding="utf-8"), path.stem)
+            text = path.read_text(encoding="utf-8", errors="replace")
+            if "*@ family" not in text:  # someone's netlist beside their technology, not a cell
+                continue
+            cell = parse_cell(text, path.stem)
             if cell.name in found:
                 raise InputError(f"cell '{cell.name}' is declared twice")
             found[cell.name] = cell

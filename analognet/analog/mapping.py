@@ -275,6 +275,8 @@ def map_network(
             f"input range {input_range[0]:g},{input_range[1]:g}: the lower end comes first, "
             f"and the larger one lies from {1 / LARGEST:g} to {LARGEST:g}"
         )
+    if topology == "dual_rail":
+        _find(cells, technology.inverter, "inverter")
     scale_in = technology.full_scale / largest
     layers: list[AnalogLayer] = []
     for dense, z_range in zip(network.layers, ranges, strict=True):
@@ -316,7 +318,18 @@ def _map_layer(
         amplifier = technology.amplifiers[key]
     elif activation.name != "linear":
         cell_name = technology.cell_for(key, dense.name)
-    cell = _find(cells, cell_name or (None if amplifier == OPAMP_ROLE else amplifier))
+    cell = None
+    if cell_name is not None:
+        cell = _find(cells, cell_name, "activation", key)
+    elif amplifier != OPAMP_ROLE:
+        cell = _find(cells, amplifier, "amplifier", key)
+    if cell is not None and activation.name == "leaky_relu" and "slope" in cell.ratings:
+        least, most = cell.ratings["slope"][:2]
+        if not least <= activation.slope <= most:
+            raise InputError(
+                f"layer '{printable(dense.name)}': cell {cell.name} has slopes from {least:g} to {most:g}, "
+                f"not {activation.slope:g}"
+            )
     scale_z, scale_out = _scales(dense, technology, cells, cell, z_range.z)
     polarity = cell.polarity if cell is not None and cell_name is not None else 1
 
@@ -374,12 +387,18 @@ def cell_key(activation: Activation) -> str:
     return activation.name
 
 
-def _find(cells: Mapping[str, Cell], name: str | None) -> Cell | None:
-    if name is None:
-        return None
+def _find(cells: Mapping[str, Cell], name: str, family: str, computes: str | None = None) -> Cell:
+    """A cell that a technology names. Raises InputError where there is none, or it is another kind."""
     if name not in cells:
         raise InputError(f"cell '{name}' is not among the cells: {', '.join(sorted(cells))}")
-    return cells[name]
+    cell = cells[name]
+    wanted = computes.removesuffix("_neg") if computes else None
+    if cell.family != family or cell.activation != wanted:
+        kinds = [
+            f"{f}{' for ' + a if a else ''}" for f, a in ((family, wanted), (cell.family, cell.activation))
+        ]
+        raise InputError(f"cell '{name}' stands where an {kinds[0]} is needed; its family is {kinds[1]}")
+    return cell
 
 
 def _scales(
@@ -472,15 +491,17 @@ def _feedback(
     """R_f of a layer: the preferred one, raised so that no resistor is too small and no driver overloaded."""
     kind = technology.resistor
     total = np.abs(gain)
+    # a rheostat's range is small, so the largest weight decides where in it the others come to lie
+    preferred = 0.0 if pot_bits(kind.series) is not None else working_ohm(technology, cells)
     needed = max(
-        working_ohm(technology, cells),
-        kind.min_ohm * float(total.max()),
+        preferred,
+        kind.largest_weight_ohm * float(total.max()),
         kind.min_ohm / share,  # the link resistor of a split neuron
         technology.full_scale * float(total.sum(axis=0).max()) / current,
     )
     if topology == "signed":
         imbalance = np.abs(1.0 + np.maximum(-gain, 0).sum(axis=1) - np.maximum(gain, 0).sum(axis=1))
-        needed = max(needed, kind.min_ohm * float(imbalance.max()))
+        needed = max(needed, kind.weight_span[0] * float(imbalance.max()))
     if needed > kind.max_ohm:
         raise InputError(
             f"layer '{printable(dense.name)}': needs a feedback resistor of {needed:.3g} Ohm, "
@@ -500,25 +521,27 @@ def _conductances(gain: Array, feedback: float, technology: Technology) -> tuple
     kind = technology.resistor
     with np.errstate(divide="ignore", over="ignore"):
         ohms = feedback / np.abs(gain)
+    smallest, largest = kind.weight_span
     # nearer to nothing than to the largest resistor: dropped; else the largest resistor it is
-    too_large = ohms > 2.0 * kind.max_ohm
-    ohms = np.clip(ohms, kind.min_ohm, kind.max_ohm)
+    too_large = ohms > 2.0 * largest
+    ohms = np.clip(ohms, smallest, largest)
     ohms[too_large] = np.inf
-    conductance = 1.0 / realise(ohms, kind.series, kind.min_ohm, kind.max_ohm)
+    conductance = 1.0 / realise(ohms, kind.series, smallest, largest)
     return np.where(gain > 0, conductance, 0.0), np.where(gain < 0, conductance, 0.0)
 
 
 def _balance(g_pos: Array, g_neg: Array, g_f: Array, technology: Technology) -> tuple[Array, Array]:
     """Conductances (n_out,) to common that make the + and - inputs' totals equal."""
     kind = technology.resistor
-    least = 1.0 / kind.max_ohm
+    smallest, largest = kind.weight_span
+    least = 1.0 / largest
     lack = g_neg.sum(axis=1) + g_f - g_pos.sum(axis=1)  # of the + input
     lack = np.where(np.abs(lack) < 1e-9 * g_f, 0.0, lack)
     # a difference below the smallest conductance is made of two larger ones
     both = np.where((lack != 0) & (np.abs(lack) < least), least, 0.0)
     wanted = np.stack([np.maximum(lack, 0) + both, np.maximum(-lack, 0) + both])
     with np.errstate(divide="ignore"):
-        real = 1.0 / realise(1.0 / wanted, kind.series, kind.min_ohm, kind.max_ohm)
+        real = 1.0 / realise(1.0 / wanted, kind.series, smallest, largest)
     return real[0], real[1]
 
 

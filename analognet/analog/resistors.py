@@ -37,15 +37,17 @@ def pot_bits(series: str) -> int | None:
 def realise(ohms: Array, series: str, min_ohm: float, max_ohm: float) -> Array:
     """The nearest resistances one can have, shape as `ohms`; the nearest in ratio, infinite stays.
 
-    A digital potentiometer used as a rheostat has 2^n - 1 equal steps from its wiper resistance
-    (min_ohm) up to max_ohm.
+    An n-bit potentiometer used as a rheostat has 2^n - 1 equally spaced values from min_ohm, one
+    step and the wiper, to max_ohm.
     """
     finite = np.isfinite(ohms)
     out = np.array(ohms, dtype=np.float64)
     if series == "exact" or not finite.any():
         return out
     bits = pot_bits(series)
-    values = _decades(series, min_ohm, max_ohm) if bits is None else np.linspace(min_ohm, max_ohm, 2**bits)
+    values = (
+        _decades(series, min_ohm, max_ohm) if bits is None else np.linspace(min_ohm, max_ohm, 2**bits - 1)
+    )
     out[finite] = _nearest_in_ratio(ohms[finite], values)
     return out
 

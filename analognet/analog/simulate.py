@@ -170,7 +170,8 @@ def _check(
     v, clipped = x * network.scale_in, np.zeros(len(x), dtype=bool)
     for layer in network.layers:
         if layer.topology == "dual_rail":  # its inverters must follow the inputs
-            clipped |= _beyond(v, low, high)
+            load = layer.g_pos[:, :-1].sum(axis=0) + 1 / cells[network.technology.inverter].defaults["r"]
+            clipped |= _beyond(v * (1 + rout * load), low, high)
         v_sum = layer.summing(v, network.technology.reference)
         u = layer.first_sums(v, network.technology.reference)
         clipped |= _beyond(u * (1 + rout * (layer.g_f_pos + layer.g_link)), low, high)

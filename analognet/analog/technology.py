@@ -13,6 +13,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from analognet import resources
+from analognet.analog.resistors import pot_bits
 from analognet.errors import InputError, UsageError
 from analognet.names import printable
 
@@ -22,11 +23,20 @@ CellName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Positive = Annotated[float, Field(gt=0)]
 
 
+class Potentiometer(BaseModel):
+    """A digital potentiometer used as a rheostat: the wiper, and 2^n - 1 equal steps."""
+
+    model_config = _STRICT
+    end_to_end_ohm: Positive = 100e3  # MCP41HV51-104 (Microchip DS20005207): 8 bits, up to +-18 V
+    wiper_ohm: Positive = 75.0
+
+
 class ResistorKind(BaseModel):
     """What a resistor of this technology can be.
 
-    min_ohm, max_ohm: range; a weight that would need more than max_ohm is dropped.
-    tolerance: relative, one standard deviation a third of it. tempco: 1/K.
+    min_ohm, max_ohm: range; a weight that would need more than twice max_ohm is dropped.
+    tolerance: relative, one standard deviation a third of it. tempco: 1/K. series: exact, E24,
+    E96, E192, or potN: weights are N-bit potentiometers, other resistors are E192.
     """
 
     model_config = _STRICT
@@ -36,6 +46,26 @@ class ResistorKind(BaseModel):
     tolerance: Annotated[float, Field(ge=0, lt=1)]
     tempco: float = 0.0
     series: str = "exact"
+    pot: Potentiometer = Potentiometer()
+
+    @property
+    def weight_span(self) -> tuple[float, float]:
+        """(smallest, largest) resistance in ohms that a weight can be."""
+        bits = pot_bits(self.series)
+        if bits is None:
+            return self.min_ohm, self.max_ohm
+        end = self.pot.end_to_end_ohm
+        return self.pot.wiper_ohm + end / (2**bits - 1), self.pot.wiper_ohm + end
+
+    @property
+    def largest_weight_ohm(self) -> float:
+        """The resistance that a layer's largest weight should have at least, in ohms.
+
+        A rheostat's steps are equal in ohms: a small resistance is coarse, and the largest one sets
+        the smallest weight. The geometric middle of its steps divides the error evenly.
+        """
+        bits = pot_bits(self.series)
+        return self.min_ohm if bits is None else self.pot.end_to_end_ohm / 2 ** (bits / 2)
 
 
 class Technology(BaseModel):
@@ -53,7 +83,7 @@ class Technology(BaseModel):
     vdd: float
     vss: float
     reference: Positive
-    full_scale: Positive
+    full_scale: Annotated[float, Field(ge=1e-3)]  # below a millivolt there is only noise
     opamp: CellName
     resistor: ResistorKind
     activations: dict[str, CellName]

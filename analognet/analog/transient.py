@@ -204,7 +204,7 @@ def deck(
     lines += [
         f".options {options}",
         f".temp {temperature:.9g}",
-        f".tran {length_s / 200:.9g} {length_s:.9g}",
+        f".tran {length_s / 50:.9g} {length_s:.9g}",
         f".save {' '.join(wanted)}",
         ".end",
     ]
@@ -247,7 +247,9 @@ def measure(design: Design, waves: Waveforms, goal: Sequence[Array]) -> Settling
     return Settling(
         coarse_s=coarse,
         fine_s=fine,
-        decision_s=decision_time(waves.time, outputs / design.analog.scale_out, final / design.analog.scale_out),
+        decision_s=decision_time(
+            waves.time, outputs / design.analog.scale_out, final / design.analog.scale_out
+        ),
         settled=settled,
         reached_s=float(waves.time[-1]),
         slewing_s=slewing_time(waves.time, waves.vectors, waves.amplifiers, min(latency, waves.time[-1])),

@@ -10,7 +10,8 @@ import typer
 from analognet import process
 from analognet.cli import convert, doctor, simulate
 from analognet.cli.console import err
-from analognet.errors import AnalogNetError
+from analognet.errors import AnalogNetError, InputError
+from analognet.names import printable
 
 INTERRUPTED = 130
 
@@ -49,6 +50,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return 0
+    except OSError as e:  # a full disk under a temporary directory, say
+        err.print(f"analognet: {printable(e)}")
+        return InputError.exit_code
     except Exception as e:
         # what typer raises for a wrong option: it knows its message and its exit code, 2
         if hasattr(e, "format_message") and hasattr(e, "exit_code"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from analognet.names import printable
 from analognet.storage import write_file
 
 BUILD = Path("build")
+LOG_PERIOD_S = 15.0
 _LATEST = ".latest"  # a file in BUILD that names the design built last; no design's name has a dot
 
 # markup off: brackets in foreign text are text. stdout is for results alone.
@@ -38,13 +40,27 @@ def notes(lines: Sequence[str]) -> None:
 
 @contextmanager
 def progress(title: str, enabled: bool = True) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar with the time left, on stderr; quiet where stderr is no terminal."""
+    """A progress bar with the time left, on stderr; a line now and then where that is no terminal."""
+    if not (enabled and sys.stderr.isatty()):
+        yield _lines(title) if enabled else lambda done, total: None
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(
-        *columns, console=err, transient=True, disable=not (enabled and sys.stderr.isatty())
-    ) as bar:
+    with Progress(*columns, console=err, transient=True) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _lines(title: str) -> Callable[[int, int], None]:
+    """Progress for a log file: one line every `LOG_PERIOD_S`, none for short work."""
+    said = time.monotonic()
+
+    def advance(done: int, total: int) -> None:
+        nonlocal said
+        if time.monotonic() - said >= LOG_PERIOD_S:
+            said = time.monotonic()
+            err.print(f"{title}: {done} of {total}")
+
+    return advance
 
 
 def table(title: str, rows: Sequence[tuple[str, str]]) -> None:

@@ -171,7 +171,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _open(model: str, activations: str | None) -> LoadedModel:
-    if console.is_design(Path(model)):
+    if Path(model).is_dir():
         found, _ = console.find_design(Path(model))
         digest = storage.digest(b"".join(layer.weight.tobytes() for layer in found.network.layers))
         return LoadedModel(found.network, digest, found.analog.input_range, None, found.dataset)
