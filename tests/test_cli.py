@@ -214,7 +214,7 @@ def test_options_reach_the_design(capsys: pytest.CaptureFixture[str]) -> None:
         (["--input-range", "1"], "--input-range '1': write two numbers"),
         (["--input-range", "0,inf"], "--input-range '0,inf': write two numbers"),
         (["--input-range", "nan,1"], "--input-range 'nan,1': write two numbers"),
-        (["--full-scale", "-1"], "full_scale: Input should be greater than 0"),
+        (["--full-scale", "-1"], "full_scale: Input should be greater than or equal to 0.001"),
         (["--full-scale", "nan"], "full_scale: Input should be a finite number"),
         (["--full-scale", "x"], "'--full-scale': Input should be a valid number"),
         (["--feedback", "1"], "feedback_ohm must lie in [1000, 1e+07]"),

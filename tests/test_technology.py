@@ -43,7 +43,7 @@ def test_unknown_names() -> None:
         ("vdd = 5.0", "vdd = -5.0", "vdd must be above 0 and vss at or below it"),
         ("vss = -5.0", "vss = 1.0", "vdd must be above 0 and vss at or below it"),
         ("reference = 2.5", "reference = 0", "reference: Input should be greater than 0"),
-        ("full_scale = 2.5", "full_scale = -1", "full_scale: Input should be greater than 0"),
+        ("full_scale = 2.5", "full_scale = -1", "full_scale: Input should be greater than or equal to 0.001"),
         ("full_scale = 2.5", "full_scale = 2.5\nspeed = 1", "speed: Extra inputs are not permitted"),
         ('opamp = "opamp_opa4192"', 'opamp = "a b\\n.control"', "opamp: String should match pattern"),
         ('name = "board"', 'name = "x\\n.control"', "name: String should match pattern"),
