@@ -6,15 +6,20 @@ from importlib.resources import files
 from pathlib import Path
 
 
-def _directory(package: str) -> Path:
-    return Path(str(files(package)))
-
-
 def cells() -> Path:
     """Board-level SPICE cells and the technologies that use them."""
     return _directory("analognet.cells")
 
 
-def sky130() -> Path:
-    """Transistor-level cells and the sky130 technology."""
-    return _directory("analognet.sky130")
+def digital() -> Path:
+    """VHDL templates, in `templates/`, and the constants of the FPGA energy model."""
+    return _directory("analognet.digital")
+
+
+def data(name: str) -> Path:
+    """A packaged table: prices, converters, published chips."""
+    return _directory("analognet") / name
+
+
+def _directory(package: str) -> Path:
+    return Path(str(files(package)))

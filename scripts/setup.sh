@@ -47,6 +47,13 @@ case $(uname -s) in
     Darwin) library=libngspice.dylib ;;
     *) library=libngspice.so.0 ;;
 esac
+if [ "$purpose" = test ]; then # the digital twin: simulators, and a compiler for Verilator's output
+    for tool in ghdl iverilog verilator make g++; do
+        command -v $tool >/dev/null 2>&1 && continue
+        case $tool in iverilog) brewed=icarus-verilog ;; g++) brewed=gcc ;; *) brewed=$tool ;; esac
+        install $tool $brewed
+    done
+fi
 has_library $library || install libngspice0 libngspice
 
 if [ ! -x .venv/bin/python ]; then
@@ -56,7 +63,7 @@ if [ ! -x .venv/bin/python ]; then
     "$python" -m venv .venv
 fi
 
-extra=; [ "$purpose" = test ] && extra='[dev]'
+extra=; [ "$purpose" = test ] && extra='[digital,dev]'
 stamp=".venv/installed-$purpose"
 wanted=$(cksum pyproject.toml)
 if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from analognet.design import KIND, Design, open_design
+from analognet.design import Design, open_design
 from analognet.errors import InputError, UsageError
 from analognet.metrics import FIGURES, Metrics, Value
 from analognet.names import printable
@@ -135,13 +135,3 @@ def find_design(directory: Path | None) -> tuple[Design, Path]:
             f"build directory '{printable(directory)}' is not there; make it with: analognet convert MODEL"
         )
     return open_design(directory), directory
-
-
-def is_design(path: Path) -> bool:
-    """Whether a path is a directory that `convert` wrote."""
-    manifest = path / "manifest.json"
-    return (
-        path.is_dir()
-        and manifest.is_file()
-        and KIND in manifest.read_text(encoding="utf-8", errors="replace")[:200]
-    )
