@@ -62,6 +62,17 @@ class Metrics:
             raise KeyError(key)
         return self.values.get(key)
 
+    def merged(self, other: Metrics, key: str) -> Metrics:
+        """These figures and another study's of the same circuit; its provenance goes under `key`.
+
+        Where both have a figure, these keep theirs.
+        """
+        values = {k: v for k, v in other.values.items() if v is not None}
+        values.update({k: v for k, v in self.values.items() if v is not None})
+        return Metrics(
+            values, {**self.provenance, key: dict(other.provenance)}, {**other.details, **self.details}
+        )
+
     def to_json(self) -> str:
         """One JSON object; every key is present, null where it was not measured."""
         metrics: dict[str, Any] = {key: self[key] for key in FIGURES}

@@ -96,7 +96,7 @@ def test_tables_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["simulate", "--images", "10"]) == 0
     captured = capsys.readouterr()
     assert "accuracy of what was built" in captured.out
-    assert "figure: " in captured.err
+    assert "figures: " in captured.err
 
 
 def test_convert_in_json(capsys: pytest.CaptureFixture[str]) -> None:

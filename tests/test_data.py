@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from analognet.data import Dataset, load_data
 from analognet.errors import InputError
 from analognet.loading import tables
+from analognet.names import printable
 
 X = np.array([[0.0, 0.5, 1.0], [0.25, 0.75, 0.125]])
 Y = np.array([1, 0])
@@ -133,7 +134,7 @@ def test_unsuitable_npz(tmp_path: Path, arrays: dict[str, Any], message: str) ->
     path = npz(tmp_path / "d.npz", **arrays)
     with pytest.raises(InputError, match=message) as caught:
         load_data(path, 3, 2)
-    assert str(path) in str(caught.value)
+    assert printable(path) in str(caught.value)
 
 
 def test_binary_classes_for_one_output(tmp_path: Path) -> None:
@@ -226,7 +227,7 @@ def test_unsuitable_csv(tmp_path: Path, text: str, message: str) -> None:
     path.write_text(text)
     with pytest.raises(InputError, match=message) as caught:
         load_data(path, 3, 2)
-    assert str(path) in str(caught.value)
+    assert printable(path) in str(caught.value)
 
 
 def test_csv_that_is_no_text(tmp_path: Path) -> None:
@@ -282,7 +283,7 @@ def test_unsuitable_idx(tmp_path: Path, data: bytes, message: str) -> None:
     path.write_bytes(data)
     with pytest.raises(InputError, match=message) as caught:
         load_data(path)
-    assert str(path) in str(caught.value)
+    assert printable(path) in str(caught.value)
 
 
 def test_idx_labels_that_are_images(tmp_path: Path) -> None:

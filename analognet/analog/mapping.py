@@ -39,6 +39,7 @@ TOPOLOGIES: Final = ("split", "signed", "dual_rail")
 VIRTUAL_GROUND: Final = ("split", "dual_rail")  # a rectifying amplifier can do the summing
 SATURATING: Final = ("sigmoid", "tanh")
 LARGEST: Final = 1e100  # value a signal may have, and 1 / smallest: products of scales stay finite
+CLIP_KNEE_V: Final = 0.04  # the macromodel's clamps conduct as much before the swing's end
 LOAD_SHARE: Final = 0.5  # of a part's design output current that the weights behind it may draw
 
 Range = tuple[float, float]
@@ -302,6 +303,12 @@ def swing(technology: Technology, cells: Mapping[str, Cell], opamp: str | None =
     )
 
 
+def usable_swing(technology: Technology, cells: Mapping[str, Cell]) -> Range:
+    """The part of the swing in which an op-amp does not yet begin to clip."""
+    low, high = swing(technology, cells)
+    return low + CLIP_KNEE_V, high - CLIP_KNEE_V
+
+
 def _map_layer(
     dense: Dense,
     technology: Technology,
@@ -405,7 +412,7 @@ def _scales(
     dense: Dense, technology: Technology, cells: Mapping[str, Cell], cell: Cell | None, z_range: Range
 ) -> tuple[float, float]:
     """(scale_z, scale_out) in volts per unit: as large as full scale and the op-amp's swing allow."""
-    low, high = swing(technology, cells)
+    low, high = usable_swing(technology, cells)
     reach = min(high, -low)
     headroom = cell.rating("headroom", 0.0) if cell else 0.0
     if technology.full_scale > reach - headroom:
@@ -444,7 +451,7 @@ def _first_stage_gain(
     It drives R_f and, through the link of gain x R_f, a virtual ground; that current drops over its
     output resistance and takes from its swing.
     """
-    low, high = swing(technology, cells)
+    low, high = usable_swing(technology, cells)
     largest = max(abs(z_range.partial[0]), abs(z_range.partial[1])) * scale_z
     if largest <= 0:
         return 1.0
@@ -467,7 +474,7 @@ def _drive_current(technology: Technology, cells: Mapping[str, Cell], driver: An
     rout = part.defaults.get("rout", 0.0)
     if driver is None or rout <= 0:
         return rating
-    low, high = swing(technology, cells)
+    low, high = usable_swing(technology, cells)
     stage = cells.get(driver.cell or driver.amplifier)
     spare = min(high, -low) - technology.full_scale - (stage.rating("headroom", 0.0) if stage else 0.0)
     left = spare / rout - technology.full_scale / working_ohm(technology, cells)  # its own feedback

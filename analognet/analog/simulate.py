@@ -14,7 +14,15 @@ from analognet import process
 from analognet.analog import bench, build, ngspice
 from analognet.analog.cells import Cell
 from analognet.analog.circuit import Circuit
-from analognet.analog.mapping import SATURATING, AnalogLayer, AnalogNetwork, cell_key, swing
+from analognet.analog.mapping import (
+    SATURATING,
+    AnalogLayer,
+    AnalogNetwork,
+    cell_key,
+    swing,
+    usable_swing,
+    working_ohm,
+)
 from analognet.errors import SimulatorError
 from analognet.network import Array
 
@@ -33,14 +41,14 @@ class OperatingPoints:
     outputs_v: (N, n_out); hidden_v: one (N, n) per hidden layer, where they were asked for;
     power_w: (N,) drawn from supplies and reference, None where the parts draw nothing by
     definition; clipped: input vectors that drive some node beyond the op-amp's swing;
-    cpu_s: ngspice's processor time.
+    cpu_s: ngspice's processor time, None where another engine worked.
     """
 
     outputs_v: Array
     hidden_v: tuple[Array, ...]
     power_w: Array | None
     clipped: int
-    cpu_s: float
+    cpu_s: float | None
 
 
 def operating_points(
@@ -165,12 +173,12 @@ def _check(
 
     Those are left out of the comparison. Raises SimulatorError naming the output and the input.
     """
-    low, high = swing(network.technology, cells)
+    low, high = usable_swing(network.technology, cells)
     rout = cells[network.technology.opamp].defaults.get("rout", 0.0)
     v, clipped = x * network.scale_in, np.zeros(len(x), dtype=bool)
     for layer in network.layers:
         if layer.topology == "dual_rail":  # its inverters must follow the inputs
-            load = layer.g_pos[:, :-1].sum(axis=0) + 1 / cells[network.technology.inverter].defaults["r"]
+            load = layer.g_pos[:, :-1].sum(axis=0) + 1 / working_ohm(network.technology, cells)
             clipped |= _beyond(v * (1 + rout * load), low, high)
         v_sum = layer.summing(v, network.technology.reference)
         u = layer.first_sums(v, network.technology.reference)
