@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-PRINTABLE_LIMIT = 80  # characters of foreign text that a message shows
+PRINTABLE_LIMIT = 160  # characters of foreign text that a message shows: most paths fit
 
 
 def printable(text: object, limit: int = PRINTABLE_LIMIT) -> str:
