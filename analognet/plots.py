@@ -10,6 +10,8 @@ import numpy as np
 from analognet.network import classify
 
 if TYPE_CHECKING:
+    from analognet.analog.montecarlo import MonteCarlo
+    from analognet.analog.noise import Noise
     from analognet.design import Design
     from analognet.simulation import Simulation
 
@@ -35,10 +37,9 @@ def simulation_figure(design: Design, result: Simulation) -> bytes:
     else:
         _confusion(right, result)
     shape = "-".join(str(n) for n in design.network.shape)
-    figure.suptitle(f"{shape} network, {design.technology.name} technology, {len(ideal_v)} inputs in ngspice")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-    return buffer.getvalue()
+    engine = result.metrics.provenance["engine"]
+    figure.suptitle(f"{shape} network, {design.technology.name} technology, {len(ideal_v)} inputs, {engine}")
+    return _png(figure)
 
 
 def _agreement(axes: Any, ideal_v: np.ndarray, simulated_v: np.ndarray) -> None:
@@ -87,3 +88,67 @@ def _margins(axes: Any, result: Simulation) -> None:
         title=f"Agreement, {100 * float(same.mean()):.2f} %",
     )
     axes.legend(frameon=False)
+
+
+def noise_figure(noise: Noise) -> bytes:
+    """Noise density at the noisiest output over frequency, and who makes it."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2)
+    worst = noise.worst
+    left.loglog(noise.frequency, 1e9 * np.sqrt(noise.density[:, worst]), color=_BLUE)
+    left.set(
+        xlabel="frequency, Hz",
+        ylabel="noise density, nV / root Hz",
+        title=f"Output y{worst}: {1e6 * noise.v_rms[worst]:.4g} uV rms, {noise.effective_bits[worst]:.1f} bits",
+    )
+    left.grid(alpha=0.3)
+    top = noise.contributors[::-1]
+    right.barh([f"{c.part} {c.kind}" for c in top], [100 * c.share for c in top], color=_BLUE)
+    right.set(xlabel="share of the noise power, %", title="Largest contributors")
+    right.tick_params(axis="y", labelsize=7)
+    return _png(figure)
+
+
+def boards_figure(boards: MonteCarlo) -> bytes:
+    """Accuracy over boards, and what each kind of spread costs alone."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2)
+    percent = 100 * boards.accuracy
+    step = 100 / boards.images
+    bins = np.arange(percent.min() - step / 2, percent.max() + step, max(step, np.ptp(percent) / 40))
+    left.hist(percent, bins=bins, color=_BLUE)
+    for value, colour, label in (
+        (boards.reference, _GREY, "float network"),
+        (boards.mean, "black", "mean of the boards"),
+        (boards.limit, _RED, f"limit, {100 * boards.met:.1f} % of boards reach it"),
+    ):
+        left.axvline(100 * value, color=colour, lw=1.5, label=label)
+    left.set(
+        xlabel=f"accuracy on {boards.images} images, %",
+        ylabel="boards",
+        title=f"{boards.boards} boards: {100 * boards.mean:.2f} %, sigma {100 * boards.sigma:.2f}",
+    )
+    left.legend(frameon=False, fontsize=8)
+    shown = boards.sensitivity[::-1]
+    right.barh(
+        [s.source for s in shown],
+        [100 * s.loss for s in shown],
+        xerr=[100 * s.loss_error for s in shown],
+        color=_BLUE,
+    )
+    right.set(xlabel="points of accuracy lost to this spread alone", title="What costs accuracy")
+    return _png(figure)
+
+
+def _png(figure: Any) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    return buffer.getvalue()

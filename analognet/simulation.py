@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analognet import process, storage
-from analognet.analog import bench
-from analognet.analog.simulate import operating_points
+from analognet.analog import bench, solver
+from analognet.analog.simulate import OperatingPoints, operating_points
 from analognet.data import Dataset, load_data
 from analognet.design import Design, versions
 from analognet.errors import InputError, UsageError
@@ -25,6 +25,13 @@ from analognet.names import printable
 from analognet.network import Array, classify
 
 RANDOM_INPUTS = 100
+NGSPICE_IMAGES = 1000  # more are the solver's, which the referee holds to ngspice
+ENGINES = ("auto", "ngspice", "solver")
+METHODS = {
+    "ngspice": "ngspice .dc sweep, one operating point per input; errors against the float network",
+    "solver": "Kirchhoff's equations of the netlist, solved layer by layer (docs/solver.md); "
+    "errors against the float network",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,14 +143,16 @@ def simulate(
     images: int | None = None,
     temperature: float = bench.NOMINAL_C,
     seed: int = 0,
+    engine: str = "auto",
     jobs: int = 2,
     timeout_s: float = 3600.0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Simulation:
-    """Simulate a design's operating points in ngspice and compare them with the float network.
+    """Simulate a design's operating points and compare them with the float network.
 
-    data: see `choose_data`; images: only the first so many; temperature in Celsius; jobs:
-    ngspice processes at a time; progress(done, total) is called as inputs are done.
+    data: see `choose_data`; images: only the first so many; temperature in Celsius; engine:
+    ngspice, solver, or auto, which takes the solver beyond `NGSPICE_IMAGES` inputs; jobs: ngspice
+    processes or solver threads at a time; progress(done, total) is called as inputs are done.
     Raises UsageError, InputError, ToolMissing, SimulatorError.
     """
     lowest, highest = design.technology.temperature
@@ -154,8 +163,11 @@ def simulate(
         )
     if jobs < 1:
         raise UsageError(f"--jobs {jobs}: at least 1 is needed")
+    if engine not in ENGINES:
+        raise UsageError(f"--engine '{printable(engine)}': choose from {', '.join(ENGINES)}")
     chosen, notes = choose_data(design, data, images, seed)
-    tool = ngspice_version()
+    if engine == "auto":
+        engine = "solver" if len(chosen) > NGSPICE_IMAGES else "ngspice"
     total, done = len(chosen), 0
 
     def advance(n: int) -> None:
@@ -164,17 +176,20 @@ def simulate(
         if progress:
             progress(done, total)
 
-    points = operating_points(
-        design.analog,
-        design.circuit,
-        design.netlist,
-        design.cells,
-        chosen.x,
-        temperature=temperature,
-        jobs=jobs,
-        timeout_s=timeout_s,
-        progress=advance,
-    )
+    if engine == "solver":
+        points = _solved(design, chosen.x, temperature, jobs, progress)
+    else:
+        points = operating_points(
+            design.analog,
+            design.circuit,
+            design.netlist,
+            design.cells,
+            chosen.x,
+            temperature=temperature,
+            jobs=jobs,
+            timeout_s=timeout_s,
+            progress=advance,
+        )
     if points.clipped:
         notes.append(f"{points.clipped} of {total} inputs drive a node beyond the op-amp's swing: it clips")
     reference = design.network(chosen.x)
@@ -198,9 +213,9 @@ def simulate(
         values,
         provenance(design)
         | {
-            "method": "ngspice .dc sweep, one operating point per input; errors against the float network",
-            "engine": "ngspice",
-            "ngspice": tool,
+            "method": METHODS[engine],
+            "engine": engine,
+            "ngspice": ngspice_version() if engine == "ngspice" else None,
             "temperature_c": temperature,
             "data": {"name": printable(Path(chosen.name).name), "sha256": chosen.digest},
             "seed": seed,
@@ -209,6 +224,20 @@ def simulate(
         {"clipped": points.clipped, "dropped": design.analog.dropped, "cpu_s": points.cpu_s},
     )
     return Simulation(metrics, chosen, points.outputs_v, outputs, reference, predictions, tuple(notes))
+
+
+def _solved(
+    design: Design,
+    x: Array,
+    temperature: float,
+    jobs: int,
+    progress: Callable[[int, int], None] | None,
+) -> OperatingPoints:
+    """The solver's operating points; it does not account for supply currents."""
+    found = solver.solve(
+        design.analog, design.cells, x, temperature=temperature, jobs=jobs, progress=progress
+    )
+    return OperatingPoints(found.outputs_v, (), None, int(found.clipped.sum()), None)
 
 
 def _rms(values: Array) -> float:

@@ -21,6 +21,7 @@ from analognet.analog.amplifiers import Amplifier, amplifiers
 from analognet.analog.netlist import supplies
 from analognet.analog.settling import Settling, decision_time, slewing_time, worst_settling
 from analognet.analog.simulate import operating_points
+from analognet.analog.stages import macro_constants
 from analognet.analog.transitions import Transition
 from analognet.errors import SimulatorError, UsageError
 from analognet.network import Array
@@ -84,7 +85,8 @@ def simulate_transitions(
 
     lengths_s: how long each run is at first; one that has not settled is run again, `GROWTH`
     times as long, until limit_s (default: `LIMIT` times the first length). observe(waveforms,
-    settling) is called once a transition, in a thread. progress(done, total) counts transitions.
+    settling) is called once a transition, in a thread while others start programs: it must not use
+    matrix products by BLAS, which can hang where another thread forks. progress(done, total) counts transitions.
     Raises UsageError where the op-amps have no dynamics, ToolMissing, SimulatorError.
     """
     part = design.cells[design.technology.opamp]
@@ -235,6 +237,8 @@ def summing_nets(design: Design) -> list[str]:
 def measure(design: Design, waves: Waveforms, goal: Sequence[Array]) -> Settling:
     """Settling of one run against the operating point's layer outputs, each (n,) V."""
     full_scale = design.technology.full_scale
+    macro = design.cells.get("opamp_macro")
+    limit_v = macro_constants(macro.text if macro else "")[0]
     outputs, final = waves.layers_v[-1], goal[-1]
     coarse = worst_settling(waves.time, outputs, final, 0.01 * full_scale)
     fine = worst_settling(waves.time, outputs, final, 0.001 * full_scale)
@@ -252,6 +256,8 @@ def measure(design: Design, waves: Waveforms, goal: Sequence[Array]) -> Settling
         ),
         settled=settled,
         reached_s=float(waves.time[-1]),
-        slewing_s=slewing_time(waves.time, waves.vectors, waves.amplifiers, min(latency, waves.time[-1])),
+        slewing_s=slewing_time(
+            waves.time, waves.vectors, waves.amplifiers, min(latency, waves.time[-1]), limit_v
+        ),
         swing_v=float(np.abs(outputs[0] - final).max()),
     )

@@ -1,4 +1,4 @@
-"""analognet simulate: a netlist becomes an accuracy."""
+"""analognet simulate: a circuit becomes an accuracy, a noise, a yield, a latency and an energy."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Annotated
 
 import typer
 
-from analognet import plots, storage
+from analognet import inference, plots, storage, studies
 from analognet import simulation as simulations
 from analognet.analog.bench import NOMINAL_C
 from analognet.cli import console, options
+from analognet.errors import UsageError
+from analognet.metrics import Metrics
 from analognet.names import printable
 
 
@@ -19,38 +21,132 @@ def simulate(
     directory: options.Directory = None,
     data: options.Data = None,
     images: Annotated[int | None, typer.Option(help="Only the first so many inputs.")] = None,
+    engine: Annotated[
+        str, typer.Option(help=f"{', '.join(simulations.ENGINES)} (ngspice, the solver for many inputs).")
+    ] = simulations.ENGINES[0],
+    noise: Annotated[bool, typer.Option("--noise", help="Noise at the outputs, and what it does.")] = False,
+    monte_carlo: Annotated[
+        int | None, typer.Option(help="So many boards of parts with spread: accuracy and yield.")
+    ] = None,
+    yield_limit: Annotated[
+        float | None,
+        typer.Option(help="Accuracy a board must reach, 0 to 1. Default: a point below the float network."),
+    ] = None,
+    transient: Annotated[
+        int | None, typer.Option(help="So many steps from input to input: latency and energy.")
+    ] = None,
+    converters: Annotated[
+        str | None, typer.Option(help="A set of converters.toml whose energy is given beside the circuit's.")
+    ] = None,
     temperature: Annotated[float, typer.Option(help="Celsius.")] = NOMINAL_C,
-    seed: Annotated[int, typer.Option(help="Of random inputs, where there is no data.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of random inputs, boards and transitions.")] = 0,
     jobs: Annotated[
-        int | None, typer.Option(help="ngspice processes at a time. Default: one per core.")
+        int | None, typer.Option(help="Processes or threads at a time. Default: one per core.")
     ] = None,
     save: Annotated[Path | None, typer.Option(help="Keep outputs and predictions in this .npz file.")] = None,
     json: options.Json = False,
 ) -> None:
-    """Simulate a converted network in ngspice and compare it with the float network."""
+    """Simulate a converted network and compare it with the float network."""
     design, where = console.find_design(directory)
-    with console.progress("ngspice") as advance:
+    workers = (os.cpu_count() or 1) if jobs is None else jobs
+    if monte_carlo is not None and monte_carlo < 1:
+        raise UsageError(f"--monte-carlo {monte_carlo}: at least 1 board is needed")
+    if transient is not None and transient < 1:
+        raise UsageError(f"--transient {transient}: at least 1 transition is needed")
+    if yield_limit is not None and not 0 <= yield_limit <= 1:
+        raise UsageError(f"--yield-limit {yield_limit:g}: an accuracy from 0 to 1")
+    with console.progress("operating points") as advance:
         result = simulations.simulate(
             design,
             data,
             images=images,
             temperature=temperature,
             seed=seed,
-            jobs=os.cpu_count() or 1 if jobs is None else jobs,
+            engine=engine,
+            jobs=workers,
             progress=advance,
         )
+    metrics, notes = result.metrics, list(result.notes)
+    _write(where / "simulate.png", plots.simulation_figure(design, result))
     if save is not None:
         result.save(save)
-    figure = where / "simulate.png"
-    storage.write_file(figure, plots.simulation_figure(design, result))
-    storage.write_file(where / "simulate.json", result.metrics.to_json().encode() + b"\n")
-    console.notes(result.notes)
+    if noise:
+        with console.progress("noise") as advance:
+            quiet = studies.noise_study(
+                design,
+                result.data,
+                temperature=temperature,
+                engine=engine,
+                seed=seed,
+                jobs=workers,
+                progress=advance,
+            )
+        metrics = metrics.merged(quiet.metrics, "noise")
+        _write(where / "noise.png", plots.noise_figure(quiet.noise))
+    if monte_carlo is not None:
+        with console.progress("boards") as advance:
+            spread = studies.spread_study(
+                design,
+                result.data,
+                monte_carlo,
+                seed=seed,
+                temperature=temperature,
+                limit=yield_limit,
+                jobs=workers,
+                directory=where,
+                progress=advance,
+            )
+        metrics = metrics.merged(spread.metrics, "monte_carlo")
+        _write(where / "monte_carlo.png", plots.boards_figure(spread.boards))
+    if transient is not None:
+        with console.progress("transitions") as advance:
+            timed = inference.transient(
+                design,
+                result.data,
+                transitions=transient,
+                seed=seed,
+                converters=converters,
+                temperature=temperature,
+                jobs=workers,
+                progress=advance,
+            )
+        metrics = metrics.merged(timed.metrics, "transient")
+        notes += timed.notes
+    storage.write_file(where / "simulate.json", metrics.to_json().encode() + b"\n")
+    console.notes(notes)
     if json:
-        console.out.print(result.metrics.to_json())
+        console.out.print(metrics.to_json())
         return
-    console.table(
-        f"{printable(where.name)} in ngspice {result.metrics.provenance['ngspice']}, "
-        f"{design.technology.name}, {temperature:g} C",
-        console.metric_rows(result.metrics),
+    told = (
+        "solver" if metrics.provenance["engine"] == "solver" else f"ngspice {metrics.provenance['ngspice']}"
     )
-    console.say(f"figure: {printable(figure, 1000)}")
+    console.table(
+        f"{printable(where.name)} by {told}, {design.technology.name}, {temperature:g} C",
+        [*console.metric_rows(metrics), *_more(metrics)],
+    )
+    console.say(f"figures: {printable(where)}{os.sep}*.png")
+
+
+def _write(path: Path, figure: bytes) -> None:
+    storage.write_file(path, figure)
+
+
+def _more(metrics: Metrics) -> list[tuple[str, str]]:
+    """What the studies say beyond the common figures, in a person's words."""
+    rows = []
+    if noise := metrics.details.get("noise"):
+        rows.append(("effective bits at the noisiest output", f"{min(noise['effective_bits']):.1f}"))
+        rows.append(("answers that noise flips, on average", f"{100 * noise['flips_mean']:.3g} %"))
+    if boards := metrics.details.get("monte_carlo"):
+        low, high = boards["accuracy_mean_ci95"]
+        rows.append(
+            (
+                f"accuracy over {boards['boards']} boards",
+                f"{100 * boards['accuracy_mean']:.2f} % ({100 * low:.2f} to {100 * high:.2f}), "
+                f"sigma {100 * boards['accuracy_sigma']:.2f}, worst {100 * boards['accuracy_worst']:.2f}",
+            )
+        )
+        costly = [s for s in boards["sensitivity"] if s["loss"] > 0][:3]
+        told = ", ".join(f"{s['source']} {100 * s['loss']:.2f}" for s in costly) or "none"
+        rows.append(("points of accuracy that spread of one kind costs", told))
+    return rows
