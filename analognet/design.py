@@ -291,7 +291,7 @@ def save(design: Design, directory: Path) -> None:
         "network.cir": text.encode("ascii"),
         "design.json": storage.to_json(description).encode(),
         "names.json": storage.to_json(names).encode(),
-        "weights.safetensors": save_tensors(tensors),
+        "weights.safetensors": save_tensors(tensors, _metadata(design)),
         **{f"cells/{name}.cir": cell.encode("ascii") for name, cell in used.items()},
     }
     if design.samples is not None:
@@ -352,6 +352,16 @@ def open_design(directory: Path) -> Design:
             f"{where}: network.cir is not what this AnalogNet builds from it; run analognet convert again"
         )
     return design
+
+
+def _metadata(design: Design) -> dict[str, str]:
+    """What makes the weights a model of their own, which `load` takes without being told more."""
+    entries = {
+        "activations": json.dumps([str(layer.activation) for layer in design.network.layers]),
+        "input_range": json.dumps(list(design.analog.input_range)),
+        "ranges": json.dumps([list(r.z) for r in design.ranges]),
+    }
+    return entries | ({"dataset": design.dataset} if design.dataset else {})
 
 
 def _samples(directory: Path, files: Mapping[str, bytes], network: Network) -> Dataset | None:

@@ -7,8 +7,8 @@ size; output kept in bounds; and a child that cannot outlive us.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
+import re
 import resource
 import shutil
 import signal
@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from analognet.errors import ToolMissing
@@ -36,8 +37,7 @@ INSTALL = {
     "g++": "apt-get install g++ (Debian, Ubuntu) or xcode-select --install (macOS)",
 }
 
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
-_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+_SETPRIV_FAILED = re.compile(r"setpriv: failed to execute .*: ([^:\n]+)\n")
 _live: set[subprocess.Popen[bytes]] = set()
 _live_lock = threading.Lock()
 
@@ -106,23 +106,27 @@ def run(
     out_path, err_path = cwd / "stdout.log", cwd / "stderr.log"
     start = time.monotonic()
     timed_out = False
+    if not os.access(argv[0], os.X_OK):
+        fault = "Permission denied" if Path(argv[0]).exists() else "No such file or directory"
+        raise ToolMissing(f"{argv[0]} could not be started: {fault}")
     with out_path.open("wb") as out, err_path.open("wb") as err:
-        try:
-            child = subprocess.Popen(
-                [str(a) for a in argv],
-                cwd=cwd,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                env=clean_environment(cwd, env),
-                start_new_session=True,
-                close_fds=True,
-                preexec_fn=_limiter(memory_bytes, file_bytes),
-            )
-        except OSError as e:
-            raise ToolMissing(f"{argv[0]} could not be started: {e.strerror}") from e
-        with _live_lock:
+        with _live_lock:  # from its first moment on a child is one that kill_all knows
+            try:
+                # no preexec_fn: it forks, and a fork while another thread is inside OpenBLAS hangs that thread
+                child = subprocess.Popen(
+                    [*_tied_to_us(), *(str(a) for a in argv)],
+                    cwd=cwd,
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=err,
+                    env=clean_environment(cwd, env),
+                    start_new_session=True,
+                    close_fds=True,
+                )
+            except OSError as e:
+                raise ToolMissing(f"{argv[0]} could not be started: {e.strerror}") from e
             _live.add(child)
+            _limit(child.pid, memory_bytes, file_bytes)
         try:
             watch = (
                 None if on_output is None else lambda: on_output(_tail(out_path, 400) + _tail(err_path, 400))
@@ -135,6 +139,9 @@ def run(
         finally:
             with _live_lock:
                 _live.discard(child)
+    failed = _SETPRIV_FAILED.match(_tail(err_path))
+    if failed and child.returncode in (126, 127):
+        raise ToolMissing(f"{argv[0]} could not be started: {failed.group(1)}")
     return Finished(
         returncode=child.returncode,
         stdout=_tail(out_path),
@@ -152,20 +159,20 @@ def kill_all() -> None:
             _kill(child)
 
 
-def _limiter(memory_bytes: int | None, file_bytes: int):  # type: ignore[no-untyped-def]
-    parent = os.getpid()
+@cache
+def _tied_to_us() -> tuple[str, ...]:
+    """A prefix that has the kernel end the child when we die, where there is util-linux's setpriv."""
+    setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
+    return (setpriv, "--pdeathsig", "KILL", "--") if setpriv else ()
 
-    def limit() -> None:  # runs in the child, between fork and exec
-        if _libc is not None:
-            _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != parent:  # the parent died before prctl took hold
-                os._exit(1)
-        if memory_bytes is not None and sys.platform == "linux":
-            resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
-    return limit
+def _limit(pid: int, memory_bytes: int | None, file_bytes: int) -> None:
+    if sys.platform == "linux":
+        with contextlib.suppress(ProcessLookupError):  # it has ended already
+            if memory_bytes is not None:
+                resource.prlimit(pid, resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+            resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
 
 
 def _wait(

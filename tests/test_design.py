@@ -261,7 +261,10 @@ def test_another_rectifier_by_name() -> None:
         ({"opamp": "act_relu_diode"}, "op-amp 'act_relu_diode' is not among the cells"),
         ({"opamp": "../x"}, "op-amp '../x' is not among the cells"),
         ({"series": "E12"}, "resistor series 'E12' is unknown; there are exact, E24, E96, E192, and pot4 to"),
-        ({"full_scale": -1.0}, "technology board: full_scale: Input should be greater than or equal to 0.001"),
+        (
+            {"full_scale": -1.0},
+            "technology board: full_scale: Input should be greater than or equal to 0.001",
+        ),
         ({"full_scale": float("nan")}, "technology board: full_scale: Input should be a finite number"),
         ({"feedback_ohm": 1.0}, "technology board: feedback_ohm must lie in [1000, 1e+07]"),
         ({"colour": "red"}, "technology board has no value 'colour' to set"),

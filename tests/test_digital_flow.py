@@ -212,6 +212,7 @@ def test_pareto_front() -> None:
     assert [p.label for p in sweep.pareto(points)] == ["best", "small", "twin"]
 
 
+@pytest.mark.slow
 def test_plot_takes_analog_points_and_is_deterministic() -> None:
     points = [point("a", 0.1, 1e-6, 0.1, 1e-9), point("b", 0.05, 1e-5, 0.2, 2e-9)]
     analog = sweep.analog_point("board", {"metrics": {"accuracy": 0.9, "latency_s": 1e-5, "power_w": 0.5}})
@@ -222,6 +223,7 @@ def test_plot_takes_analog_points_and_is_deterministic() -> None:
     assert first != sweep.plot(points)
 
 
+@pytest.mark.slow
 def test_sweep_over_bits_and_lanes() -> None:
     made, data = labelled()
     points = sweep.sweep(made.network, data.x, data, bits=(3, 8), lanes=(1, 4, 4), clock_hz=1e8)
@@ -328,6 +330,7 @@ def test_command_fails_on_mismatches(tmp_path: Path, monkeypatch: pytest.MonkeyP
         CliRunner().invoke(app(), arguments, catch_exceptions=False)
 
 
+@pytest.mark.slow
 def test_sweep_command(tmp_path: Path) -> None:
     plot = tmp_path / "plot.svg"
     analog = tmp_path / "board.json"

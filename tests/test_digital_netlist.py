@@ -91,6 +91,7 @@ def test_a_netlist_that_does_not_compile_is_an_error() -> None:
         netlist.check_netlist({"an_top.v": "module an_top(;"}, made.quantized, made.plan, x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("target", "shape", "names", "lanes"),
     [

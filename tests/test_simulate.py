@@ -200,6 +200,7 @@ def networks(draw: st.DrawFn) -> Network:
 BOUNDS = st.sampled_from([(-1.0, 1.0), (0.0, 1.0), (-3.0, -1.0), (0.0, 255.0), (-1e-3, 5e-4)])
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(networks(), BOUNDS, st.sampled_from(TOPOLOGIES), st.sampled_from(["ideal", "board"]))
 def test_any_network_converts_and_agrees_or_is_refused(

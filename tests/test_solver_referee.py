@@ -87,6 +87,7 @@ def hold_together(case: Case) -> None:
     assert verdict.agrees, verdict
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(cases())
 def test_random_networks(case: Case) -> None:

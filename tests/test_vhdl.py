@@ -77,6 +77,7 @@ def proven(made: flow.Design, x: np.ndarray) -> Verification:
         return verify(bench, x)
 
 
+@pytest.mark.slow
 @settings(max_examples=16, deadline=None)
 @given(designs())
 def test_any_network_is_bit_exact_and_keeps_its_closed_form(case: tuple[flow.Design, np.ndarray]) -> None:

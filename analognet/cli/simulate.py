@@ -8,13 +8,17 @@ from typing import Annotated
 
 import typer
 
-from analognet import inference, plots, storage, studies
+from analognet import inference, plots, plots_time, storage, studies
 from analognet import simulation as simulations
 from analognet.analog.bench import NOMINAL_C
 from analognet.cli import console, options
+from analognet.cli import sweep as sweeping
 from analognet.errors import UsageError
 from analognet.metrics import Metrics
 from analognet.names import printable
+
+SWEEP_IMAGES = 100
+SWEEP_TRANSITIONS = 10
 
 
 def simulate(
@@ -38,6 +42,13 @@ def simulate(
     converters: Annotated[
         str | None, typer.Option(help="A set of converters.toml whose energy is given beside the circuit's.")
     ] = None,
+    sweep: Annotated[
+        str | None,
+        typer.Option(
+            help="A design space, e.g. 'opamp=opa4192,lm358;r_f=5e3,10e3': its Pareto front instead."
+        ),
+    ] = None,
+    sweep_latency: Annotated[str, typer.Option(help="Latency in a sweep: estimate or ngspice.")] = "estimate",
     temperature: Annotated[float, typer.Option(help="Celsius.")] = NOMINAL_C,
     seed: Annotated[int, typer.Option(help="Of random inputs, boards and transitions.")] = 0,
     jobs: Annotated[
@@ -55,6 +66,20 @@ def simulate(
         raise UsageError(f"--transient {transient}: at least 1 transition is needed")
     if yield_limit is not None and not 0 <= yield_limit <= 1:
         raise UsageError(f"--yield-limit {yield_limit:g}: an accuracy from 0 to 1")
+    if sweep is not None:
+        sweeping.sweep(
+            design,
+            where,
+            sweep,
+            data=data,
+            images=images or SWEEP_IMAGES,
+            latency=sweep_latency,
+            transitions=transient or SWEEP_TRANSITIONS,
+            seed=seed,
+            jobs=workers,
+            json=json,
+        )
+        return
     with console.progress("operating points") as advance:
         result = simulations.simulate(
             design,
@@ -112,6 +137,7 @@ def simulate(
             )
         metrics = metrics.merged(timed.metrics, "transient")
         notes += timed.notes
+        _write(where / "transient.png", plots_time.study_figure(design, timed))
     storage.write_file(where / "simulate.json", metrics.to_json().encode() + b"\n")
     console.notes(notes)
     if json:

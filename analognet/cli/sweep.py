@@ -1,0 +1,78 @@
+"""The --sweep of analognet simulate: a design space, its Pareto front, a figure."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+from analognet import explore as exploration
+from analognet import plots_choice, storage
+from analognet.cli import console
+from analognet.design import Design
+from analognet.metrics import Metrics
+from analognet.names import printable
+from analognet.simulation import provenance
+
+
+def sweep(
+    design: Design,
+    where: Path,
+    grid: str,
+    *,
+    data: str | None,
+    images: int,
+    latency: str,
+    transitions: int,
+    seed: int,
+    jobs: int,
+    json: bool,
+) -> None:
+    """Measure every combination, each in a file of its own under `<directory>/sweep`, and print the front.
+
+    The model is the one that the directory was made of, with its topology and technology where the
+    grid does not name them. Raises what `explore` raises.
+    """
+    axes = exploration.parse_grid(grid)
+    fixed = {"topology": design.analog.topology, "technology": design.technology.name}
+    with console.progress("combinations") as advance:
+        found = exploration.explore(
+            where / "weights.safetensors",
+            axes,
+            where / "sweep",
+            data=data or design.dataset,
+            images=images,
+            latency=latency,
+            transitions=transitions,
+            seed=seed,
+            jobs=jobs,
+            options={k: v for k, v in fixed.items() if k not in axes},
+            progress=advance,
+        )
+    storage.write_file(where / "sweep.png", plots_choice.exploration_figure(found))
+    if json:
+        metrics = Metrics(
+            {"images": images},
+            provenance(design) | {"method": f"latency by {latency}", "seed": seed},
+            {
+                "sweep": {
+                    "points": [asdict(p) | {"on_front": i in found.front} for i, p in enumerate(found.points)]
+                }
+            },
+        )
+        console.out.print(metrics.to_json())
+        return
+    rows = []
+    for i, point in enumerate(found.points):
+        settings = ", ".join(f"{k}={v}" for k, v in point.settings.items())
+        told = point.refused or ", ".join(
+            f"{k} {_shown(k, point.values.get(k))}" for k in exploration.OBJECTIVES
+        )
+        rows.append((("* " if i in found.front else "  ") + settings, printable(told, 300)))
+    console.table(f"{len(found.points)} combinations; * no other one is better in everything", rows)
+    console.say(f"figure: {printable(where)}{os.sep}sweep.png")
+
+
+def _shown(key: str, value: float | None) -> str:
+    units = {"accuracy": "", "latency_s": "s", "energy_j": "J", "cost": "USD"}
+    return console.show(value, units[key])

@@ -1,0 +1,1 @@
+"""A design and its waveforms in other tools' formats."""

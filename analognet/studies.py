@@ -1,0 +1,152 @@
+"""Noise and parts spread of a design, as `Metrics` beside those of its operating points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analognet import storage
+from analognet.analog.bench import NOMINAL_C
+from analognet.analog.montecarlo import MonteCarlo, monte_carlo
+from analognet.analog.noise import Noise, noise, spice_noise
+from analognet.analog.noise_effect import NoiseEffect, noise_effect
+from analognet.analog.variation import Spread, default_spread
+from analognet.data import Dataset
+from analognet.design import Design
+from analognet.errors import UsageError
+from analognet.metrics import Metrics
+from analognet.simulation import ngspice_version
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class NoiseStudy:
+    """metrics: as every command answers; noise: at the first input; effect: on all of them."""
+
+    metrics: Metrics
+    noise: Noise
+    effect: NoiseEffect
+
+
+@dataclass(frozen=True, eq=False)
+class SpreadStudy:
+    """metrics: as every command answers; boards: the distribution of accuracy over them."""
+
+    metrics: Metrics
+    boards: MonteCarlo
+
+
+def noise_study(
+    design: Design,
+    data: Dataset,
+    *,
+    temperature: float = NOMINAL_C,
+    engine: str = "auto",
+    seed: int = 0,
+    jobs: int = 2,
+    progress: Progress | None = None,
+) -> NoiseStudy:
+    """Noise at the operating point of the first input, and what it does to all answers.
+
+    engine: `ngspice` repeats it by `.noise`, one run per output, and gives both. Raises UsageError,
+    InputError, ToolMissing, SimulatorError.
+    """
+    found = noise(design, data.x[0], temperature=temperature, jobs=jobs)
+    effect = noise_effect(
+        design, data.x, data.y, temperature=temperature, seed=seed, jobs=jobs, progress=progress
+    )
+    worst = found.worst
+    details: dict[str, Any] = {
+        "band_hz": list(found.band_hz),
+        "v_rms": found.v_rms.tolist(),
+        "snr_db": found.snr_db.tolist(),
+        "effective_bits": found.effective_bits.tolist(),
+        "kinds_v_rms": {kind: float(v[worst]) for kind, v in found.kinds.items()},
+        "contributors": [asdict(c) for c in found.contributors],
+        "share_in_last_octave": found.settled,
+        "accuracy": effect.accuracy,
+        "accuracy_without": effect.quiet_accuracy if data.y is not None else None,
+        "flips_mean": float(effect.flips.mean()),
+        "flips_max": float(effect.flips.max()),
+        "operating_points": effect.simulated,
+    }
+    provenance: dict[str, Any] = {
+        "method": "adjoint method on the circuit linearised at the first input's operating point; "
+        "snr_db: power of a full-scale sine over that of the noise at the noisiest output",
+        "temperature_c": temperature,
+        "band_hz": list(found.band_hz),
+        "seed": seed,
+    }
+    if engine == "ngspice":
+        told = spice_noise(design, data.x[0], temperature=temperature)
+        details["ngspice_v_rms"] = [told[k][2] for k in range(design.network.n_out)]
+        provenance["ngspice"] = ngspice_version()
+    values = {"noise_v_rms": float(found.v_rms[worst]), "snr_db": float(found.snr_db[worst])}
+    return NoiseStudy(Metrics(values, provenance, {"noise": details}), found, effect)
+
+
+def spread_study(
+    design: Design,
+    data: Dataset,
+    boards: int,
+    *,
+    seed: int = 0,
+    spread: Spread | None = None,
+    temperature: float = NOMINAL_C,
+    limit: float | None = None,
+    jobs: int = 2,
+    directory: Path | None = None,
+    progress: Progress | None = None,
+) -> SpreadStudy:
+    """The distribution of accuracy over boards made of parts with spread.
+
+    spread: by default what the technology and the parts' data sheets say; limit: the accuracy a
+    board must reach, by default one point below the float network's; directory: keeps what is done,
+    so that a run that was killed goes on. Raises UsageError, InputError, SimulatorError.
+    """
+    if data.y is None:
+        raise UsageError("--monte-carlo needs data with classes: an accuracy is what it gives; give --data")
+    chosen = spread or default_spread(design)
+    checkpoint = None
+    if directory is not None:
+        what = f"{data.digest} {len(data)} {seed} {temperature!r} {chosen!r}"
+        checkpoint = directory / f"monte_carlo_{storage.digest(what.encode())[:16]}.npz"
+    found = monte_carlo(
+        design,
+        data.x,
+        data.y,
+        boards,
+        seed,
+        chosen,
+        temperature=temperature,
+        limit=limit,
+        jobs=jobs,
+        checkpoint=checkpoint,
+        progress=progress,
+    )
+    details = {
+        "boards": found.boards,
+        "accuracy_nominal": found.nominal,
+        "accuracy_mean": found.mean,
+        "accuracy_mean_ci95": list(found.mean_ci95),
+        "accuracy_sigma": found.sigma,
+        "accuracy_percentiles": {str(k): v for k, v in found.percentiles.items()},
+        "accuracy_worst": float(np.min(found.accuracy)),
+        "limit": found.limit,
+        "yield_ci95": list(found.met_ci95),
+        "sensitivity": [asdict(s) for s in found.sensitivity],
+        "spread": asdict(found.spread),
+    }
+    provenance = {
+        "method": "solver, every board with its own resistors, op-amps, diodes and transistors (docs/variation.md)",
+        "boards": found.boards,
+        "seed": seed,
+        "temperature_c": temperature,
+    }
+    values = {"yield": found.met, "reference_accuracy": found.reference}
+    return SpreadStudy(Metrics(values, provenance, {"monte_carlo": details}), found)
