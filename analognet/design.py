@@ -291,7 +291,8 @@ def save(design: Design, directory: Path) -> None:
         "network.cir": text.encode("ascii"),
         "design.json": storage.to_json(description).encode(),
         "names.json": storage.to_json(names).encode(),
-        "weights.safetensors": save_tensors(tensors, _metadata(design)),
+        "weights.safetensors": save_tensors(tensors),
+        "weights.json": storage.to_json(_sidecar(design)).encode(),
         **{f"cells/{name}.cir": cell.encode("ascii") for name, cell in used.items()},
     }
     if design.samples is not None:
@@ -354,12 +355,15 @@ def open_design(directory: Path) -> Design:
     return design
 
 
-def _metadata(design: Design) -> dict[str, str]:
-    """What makes the weights a model of their own, which `load` takes without being told more."""
-    entries = {
-        "activations": json.dumps([str(layer.activation) for layer in design.network.layers]),
-        "input_range": json.dumps(list(design.analog.input_range)),
-        "ranges": json.dumps([list(r.z) for r in design.ranges]),
+def _sidecar(design: Design) -> dict[str, Any]:
+    """What makes the weights a model of their own, which `load` takes without being told more.
+
+    A file beside them, since the order of a safetensors file's own metadata changes from run to run.
+    """
+    entries: dict[str, Any] = {
+        "activations": [str(layer.activation) for layer in design.network.layers],
+        "input_range": list(design.analog.input_range),
+        "ranges": [list(r.z) for r in design.ranges],
     }
     return entries | ({"dataset": design.dataset} if design.dataset else {})
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import resource
 import shutil
 import signal
 import subprocess
@@ -37,7 +36,7 @@ INSTALL = {
     "g++": "apt-get install g++ (Debian, Ubuntu) or xcode-select --install (macOS)",
 }
 
-_SETPRIV_FAILED = re.compile(r"setpriv: failed to execute .*: ([^:\n]+)\n")
+_EXEC_FAILED = re.compile(r"prlimit: failed to execute .*: ([^:\n]+)\n")
 _live: set[subprocess.Popen[bytes]] = set()
 _live_lock = threading.Lock()
 
@@ -114,7 +113,7 @@ def run(
             try:
                 # no preexec_fn: it forks, and a fork while another thread is inside OpenBLAS hangs that thread
                 child = subprocess.Popen(
-                    [*_tied_to_us(), *(str(a) for a in argv)],
+                    [*_wrapper(memory_bytes, file_bytes), *(str(a) for a in argv)],
                     cwd=cwd,
                     stdin=subprocess.DEVNULL,
                     stdout=out,
@@ -126,7 +125,6 @@ def run(
             except OSError as e:
                 raise ToolMissing(f"{argv[0]} could not be started: {e.strerror}") from e
             _live.add(child)
-            _limit(child.pid, memory_bytes, file_bytes)
         try:
             watch = (
                 None if on_output is None else lambda: on_output(_tail(out_path, 400) + _tail(err_path, 400))
@@ -139,7 +137,7 @@ def run(
         finally:
             with _live_lock:
                 _live.discard(child)
-    failed = _SETPRIV_FAILED.match(_tail(err_path))
+    failed = _EXEC_FAILED.match(_tail(err_path))
     if failed and child.returncode in (126, 127):
         raise ToolMissing(f"{argv[0]} could not be started: {failed.group(1)}")
     return Finished(
@@ -160,19 +158,16 @@ def kill_all() -> None:
 
 
 @cache
-def _tied_to_us() -> tuple[str, ...]:
-    """A prefix that has the kernel end the child when we die, where there is util-linux's setpriv."""
-    setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
-    return (setpriv, "--pdeathsig", "KILL", "--") if setpriv else ()
-
-
-def _limit(pid: int, memory_bytes: int | None, file_bytes: int) -> None:
-    if sys.platform == "linux":
-        with contextlib.suppress(ProcessLookupError):  # it has ended already
-            if memory_bytes is not None:
-                resource.prlimit(pid, resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-            resource.prlimit(pid, resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
-            resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
+def _wrapper(memory_bytes: int | None, file_bytes: int) -> tuple[str, ...]:
+    """What starts a child on Linux: util-linux's setpriv, which has the kernel end it when we die,
+    and prlimit, which bounds it before it begins. Elsewhere there is the time limit alone.
+    """
+    setpriv, prlimit = shutil.which("setpriv"), shutil.which("prlimit")
+    if sys.platform != "linux" or setpriv is None or prlimit is None:
+        return ()
+    memory = () if memory_bytes is None else (f"--as={memory_bytes}",)
+    tied = (setpriv, "--pdeathsig", "KILL", "--")
+    return (*tied, prlimit, *memory, f"--fsize={file_bytes}", "--core=0", "--")
 
 
 def _wait(
