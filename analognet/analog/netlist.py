@@ -76,22 +76,25 @@ def _opamp_role(part: Cell) -> Iterator[str]:
     yield ".ends"
 
 
-def _subcircuit(sub: Subcircuit) -> Iterator[str]:
-    yield f"* {sub.title}"
-    yield from wrap([f".subckt {sub.name}", *sub.pin_names])
+def _subcircuit(sub: Subcircuit) -> list[str]:
+    lines = [f"* {sub.title}", *wrap([f".subckt {sub.name}", *sub.pin_names])]
     for group in sub.groups:
         if group.elements:
-            yield f"* {group.title}"
+            lines.append(f"* {group.title}")
         for element in group.elements:
-            yield from _element(element)
-    yield ".ends"
+            lines += _element(element)
+    return [*lines, ".ends"]
 
 
-def _element(element: Star | Instance) -> Iterator[str]:
+def _element(element: Star | Instance) -> list[str]:
     if isinstance(element, Instance):
-        yield from _instance(element)
-    else:
-        yield from _resistors(element.names, element.nets, element.hub, element.ohms)
+        return _instance(element)
+    if len(element.labels) == 1:
+        return _resistors(element.names, element.nets, element.hub, element.ohms)
+    # the inner loop of every conversion: one string per resistor, made at once
+    start, hub = f"{element.prefix}_", element.hub
+    values = zip(element.labels, element.nets, element.ohms.tolist(), strict=True)
+    return [f"{start}{label} {net} {hub} {ohms:.9g}" for label, net, ohms in values]
 
 
 def _instance(element: Instance) -> list[str]:
@@ -99,9 +102,9 @@ def _instance(element: Instance) -> list[str]:
     return wrap([element.name, *element.nets, element.of, *params])
 
 
-def _resistors(names: Sequence[str], nets: Sequence[str], hub: str, ohms: Array) -> Iterator[str]:
-    for name, net, value in zip(names, nets, ohms.tolist(), strict=True):
-        yield f"{name} {net} {hub} {value:.9g}"
+def _resistors(names: Sequence[str], nets: Sequence[str], hub: str, ohms: Array) -> list[str]:
+    values = zip(names, nets, ohms.tolist(), strict=True)
+    return [f"{name} {net} {hub} {value:.9g}" for name, net, value in values]
 
 
 def wrap(words: Sequence[str]) -> list[str]:
