@@ -25,14 +25,9 @@ from analognet import resources, storage
 from analognet.analog import build, netlist, rules
 from analognet.analog.cells import Cell, library, parse_cell
 from analognet.analog.circuit import Circuit
-from analognet.analog.mapping import (
-    AnalogNetwork,
-    LayerRange,
-    Range,
-    data_ranges,
-    interval_ranges,
-    map_network,
-)
+from analognet.analog.layers import AnalogNetwork
+from analognet.analog.mapping import map_network
+from analognet.analog.ranges import LayerRange, Range, data_ranges, interval_ranges
 from analognet.analog.technology import Technology, load_technology, parse_technology
 from analognet.data import Dataset, load_data
 from analognet.errors import InputError, UsageError

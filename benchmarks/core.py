@@ -18,6 +18,8 @@ import numpy as np
 import analognet
 from analognet.analog import build, mapping, netlist, rules
 from analognet.analog.cells import library
+from analognet.analog.layers import TOPOLOGIES
+from analognet.analog.ranges import LayerRange, data_ranges
 from analognet.analog.simulate import OperatingPoints, operating_points
 from analognet.analog.technology import load_technology
 from analognet.network import Activation, Dense, Network, classify
@@ -44,7 +46,7 @@ def best(work: Callable[[], object], runs: int) -> float:
     return statistics.median(times)
 
 
-def to_netlist(network: Network, ranges: tuple[mapping.LayerRange, ...]) -> str:
+def to_netlist(network: Network, ranges: tuple[LayerRange, ...]) -> str:
     """Everything between the loaded network and the text: map, build, check, render."""
     cells = library()
     analog = mapping.map_network(network, load_technology("board"), cells, (0.0, 1.0), ranges)
@@ -53,7 +55,7 @@ def to_netlist(network: Network, ranges: tuple[mapping.LayerRange, ...]) -> str:
     return netlist.render(circuit)
 
 
-def through_pyspice(network: Network, ranges: tuple[mapping.LayerRange, ...]) -> str:
+def through_pyspice(network: Network, ranges: tuple[LayerRange, ...]) -> str:
     """The same resistors through PySpice's Circuit, one call each, and its text."""
     from PySpice.Spice.Netlist import Circuit
 
@@ -68,7 +70,7 @@ def through_pyspice(network: Network, ranges: tuple[mapping.LayerRange, ...]) ->
 
 def convert_speed(runs: int) -> None:
     network = random_network(784, 128, 10)
-    ranges = mapping.data_ranges(network, np.random.default_rng(2).uniform(size=(100, 784)))
+    ranges = data_ranges(network, np.random.default_rng(2).uniform(size=(100, 784)))
     ours = best(lambda: to_netlist(network, ranges), runs)
     theirs = best(lambda: through_pyspice(network, ranges), max(1, runs // 2))
     print("\nconvert 784-128-10 to a checked netlist")
@@ -135,7 +137,7 @@ def main() -> None:
     accuracy("iris", "ideal", None)
     accuracy("digits", "ideal", None)
     accuracy("iris", "board", None)
-    for topology in mapping.TOPOLOGIES:
+    for topology in TOPOLOGIES:
         accuracy("digits", "board", 100 if quick else None, topology=topology)
     accuracy("digits", "board", None, overrides={"opamp": "lm358"})
     accuracy("digits", "board", None, overrides={"series": "E96"})
@@ -144,7 +146,7 @@ def main() -> None:
     mnist = 20 if quick else 200
     accuracy("mnist", "ideal", mnist)
     accuracy("mnist", "board", mnist, overrides={"cells": {"relu": "act_relu_behavioural"}})
-    for topology in mapping.TOPOLOGIES[:2] if quick else mapping.TOPOLOGIES:
+    for topology in TOPOLOGIES[:2] if quick else TOPOLOGIES:
         accuracy("mnist", "board", mnist, topology=topology)
 
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from analognet import Activation, Dense, Network, convert, load_data
 from analognet.analog import solver
-from analognet.analog.mapping import TOPOLOGIES
+from analognet.analog.layers import TOPOLOGIES
 from analognet.analog.montecarlo import monte_carlo
 from analognet.analog.noise import noise, spice_noise
 from analognet.analog.referee import referee

@@ -12,13 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analognet.analog.cells import library
-from analognet.analog.mapping import (
-    AnalogNetwork,
-    data_ranges,
-    interval_ranges,
-    map_network,
-    swing,
-)
+from analognet.analog.layers import AnalogNetwork
+from analognet.analog.limits import swing
+from analognet.analog.mapping import map_network
+from analognet.analog.ranges import data_ranges, interval_ranges
 from analognet.analog.technology import Technology, load_technology, parse_technology
 from analognet.errors import AnalogNetError, InputError, UsageError
 from analognet.network import Network

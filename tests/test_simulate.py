@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analognet.analog import simulate as sweeps
-from analognet.analog.mapping import AnalogLayer
+from analognet.analog.layers import AnalogLayer
 from analognet.analog.simulate import plausible_error, similar_first
 from analognet.data import Dataset
 from analognet.design import Design, convert

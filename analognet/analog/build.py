@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from analognet.analog.cells import OPAMP_ROLE, Cell, closure, count
 from analognet.analog.circuit import Circuit, Group, Instance, Star, Subcircuit
-from analognet.analog.mapping import AnalogLayer, AnalogNetwork, working_ohm
+from analognet.analog.layers import AnalogLayer, AnalogNetwork
+from analognet.analog.limits import working_ohm
 from analognet.network import Array
 
 INVERTED = "_b"

@@ -22,233 +22,28 @@ dual_rail  every signal also exists inverted, and a weight takes the rail of its
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from analognet.analog.cells import OPAMP_ROLE, Cell
+from analognet.analog.layers import SATURATING, TOPOLOGIES, VIRTUAL_GROUND, AnalogLayer, AnalogNetwork
+from analognet.analog.limits import (
+    drive_current,
+    first_stage_gain,
+    fixed_ohm,
+    swing,
+    usable_swing,
+    working_ohm,
+)
+from analognet.analog.ranges import LayerRange, Range
 from analognet.analog.resistors import check_series, pot_bits, realise
 from analognet.analog.technology import Technology
 from analognet.errors import InputError, UsageError
 from analognet.names import printable
 from analognet.network import Activation, Array, Dense, Network
 
-TOPOLOGIES: Final = ("split", "signed", "dual_rail")
-VIRTUAL_GROUND: Final = ("split", "dual_rail")  # a rectifying amplifier can do the summing
-SATURATING: Final = ("sigmoid", "tanh")
 LARGEST: Final = 1e100  # value a signal may have, and 1 / smallest: products of scales stay finite
-CLIP_KNEE_V: Final = 0.04  # the macromodel's clamps conduct as much before the swing's end
-LOAD_SHARE: Final = 0.5  # of a part's design output current that the weights behind it may draw
-
-Range = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class LayerRange:
-    """What a layer must be able to hold, in the network's units; both ranges include 0.
-
-    z: its pre-activations. partial: its sums over positive weights alone and, negated, over
-    negative weights alone, whichever reaches further; the split topology has them on a node.
-    """
-
-    z: Range
-    partial: Range
-
-
-@dataclass(frozen=True, eq=False)
-class AnalogLayer:
-    """One layer in conductances.
-
-    g_pos, g_neg: (n_out, n_in + 1) siemens, the last column driven by the reference (the bias);
-    0 where there is no resistor. split: at the first and the second op-amp. signed: at the
-    op-amp's + and - input. dual_rail: from the inverted and the true rail, both at the - input.
-    g_f: (n_out,) feedback.
-    g_f_pos, g_link: (n_out,) split alone: feedback of the first op-amp, and link to the second;
-    0 where a neuron has no positive gain and so no first op-amp.
-    balance_pos, balance_neg: (n_out,) signed alone: from + and - input to common.
-    scale_in, scale_z, scale_out: volts per unit. polarity: sign of v_sum against z, which is
-    that of the activation cell. amplifier: the summing amplifier's cell. cell: activation cell,
-    None where the amplifier's output is the layer's. dropped: weights too small for a resistor.
-    """
-
-    name: str
-    topology: str
-    activation: Activation
-    g_pos: Array
-    g_neg: Array
-    g_f: Array
-    g_f_pos: Array
-    g_link: Array
-    balance_pos: Array
-    balance_neg: Array
-    scale_in: float
-    scale_z: float
-    scale_out: float
-    polarity: int
-    amplifier: str
-    cell: str | None
-    cell_params: Mapping[str, float]
-    dropped: int
-
-    @property
-    def n_in(self) -> int:
-        return int(self.g_pos.shape[1]) - 1
-
-    @property
-    def n_out(self) -> int:
-        return int(self.g_pos.shape[0])
-
-    @property
-    def noise_gain(self) -> Array:
-        """(n_out,) gain from the last summing op-amp's input offset to its output."""
-        at_minus = self.g_neg.sum(axis=1) + self.balance_neg + self.g_link + self.g_f
-        if self.topology == "dual_rail":
-            at_minus = at_minus + self.g_pos.sum(axis=1)
-        gain: Array = at_minus / self.g_f
-        return gain
-
-    @property
-    def positive_share(self) -> Array:
-        """(n_out,) factor from the current that positive gains draw to the current they cause."""
-        if self.topology != "split":
-            return np.ones(self.n_out)
-        return np.divide(self.g_link, self.g_f_pos, out=np.zeros(self.n_out), where=self.g_f_pos > 0)
-
-    def summing(self, v_in: Array, v_ref: float) -> Array:
-        """v_sum (N, n_out) for input voltages v_in (N, n_in), with ideal op-amps that never clip.
-
-        Kirchhoff at both op-amp inputs, so a balance that rounding has upset shows.
-        """
-        v = np.hstack([v_in, np.full((len(v_in), 1), v_ref)])
-        i_pos, i_neg = v @ self.g_pos.T, v @ self.g_neg.T
-        if self.topology != "signed":
-            v_sum: Array = (i_pos * self.positive_share - i_neg) / self.g_f
-            return v_sum
-        at_plus = self.g_pos.sum(axis=1) + self.balance_pos
-        v_plus = np.divide(i_pos, at_plus, out=np.zeros_like(i_pos), where=at_plus > 0)
-        differential: Array = v_plus * self.noise_gain - i_neg / self.g_f
-        return differential
-
-    def first_sums(self, v_in: Array, v_ref: float) -> Array:
-        """(N, n_out) volts at the first op-amps of a split layer; zeros in other topologies."""
-        v = np.hstack([v_in, np.full((len(v_in), 1), v_ref)])
-        i_pos = v @ self.g_pos.T
-        return -np.divide(i_pos, self.g_f_pos, out=np.zeros_like(i_pos), where=self.g_f_pos > 0)
-
-    def activate(self, v_sum: Array) -> Array:
-        """Output voltages (N, n_out) of ideal activation cells."""
-        return self.activation(v_sum * (self.polarity / self.scale_z)) * self.scale_out
-
-    def unmap(self, v_ref: float) -> tuple[Array, Array]:
-        """The weight (n_out, n_in) and bias (n_out,) that the conductances stand for."""
-        positive = self.g_pos * self.positive_share[:, None]
-        gain = self.polarity * (positive - self.g_neg) / self.g_f[:, None]
-        return gain[:, :-1] * (self.scale_in / self.scale_z), gain[:, -1] * (v_ref / self.scale_z)
-
-
-@dataclass(frozen=True, eq=False)
-class AnalogNetwork:
-    """A network in conductances, and the identity that ties it to the float network:
-
-    with every op-amp ideal, `network(x) * scale_out == outputs_v(x)`, up to dropped weights and
-    rounded resistors; `scale_out` is the last layer's, in volts per unit.
-    """
-
-    name: str
-    technology: Technology
-    topology: str
-    layers: tuple[AnalogLayer, ...]
-    input_range: Range
-
-    @property
-    def n_in(self) -> int:
-        return self.layers[0].n_in
-
-    @property
-    def n_out(self) -> int:
-        return self.layers[-1].n_out
-
-    @property
-    def scale_in(self) -> float:
-        """Volts per unit at the inputs."""
-        return self.layers[0].scale_in
-
-    @property
-    def scale_out(self) -> float:
-        """Volts per unit at the outputs."""
-        return self.layers[-1].scale_out
-
-    @property
-    def dropped(self) -> int:
-        return sum(layer.dropped for layer in self.layers)
-
-    def voltages(self, x: ArrayLike) -> list[tuple[Array, Array]]:
-        """(v_sum, v_out) of every layer, each (N, n_out), for inputs x (N, n_in) in units."""
-        v = np.asarray(x, dtype=np.float64) * self.scale_in
-        out = []
-        for layer in self.layers:
-            v_sum = layer.summing(v, self.technology.reference)
-            v = layer.activate(v_sum)
-            out.append((v_sum, v))
-        return out
-
-    def outputs_v(self, x: ArrayLike) -> Array:
-        """Output voltages (N, n_out) of the ideal circuit."""
-        return self.voltages(x)[-1][1]
-
-    def __call__(self, x: ArrayLike) -> Array:
-        """Outputs (N, n_out) of the ideal circuit in the network's own units."""
-        return self.outputs_v(x) / self.scale_out
-
-
-# sums may leave what a float holds: that makes ranges infinite or NaN, which `map_network` refuses
-@np.errstate(over="ignore", invalid="ignore")
-def data_ranges(network: Network, x: Array, margin: float = 1.1) -> tuple[LayerRange, ...]:
-    """Each layer's ranges over data x (N, n_in), widened by `margin`."""
-    ranges, y = [], np.asarray(x, dtype=np.float64)
-    for layer in network.layers:
-        positive = y @ np.maximum(layer.weight, 0).T + np.maximum(layer.bias, 0)
-        negative = y @ np.maximum(-layer.weight, 0).T + np.maximum(-layer.bias, 0)
-        z = positive - negative
-        ranges.append(LayerRange(_with_zero(z, margin), _with_zero(np.stack([positive, negative]), margin)))
-        y = layer.activation(z)
-    return tuple(ranges)
-
-
-@np.errstate(over="ignore", invalid="ignore")
-def interval_ranges(
-    network: Network, input_range: Range, z_ranges: Sequence[Range] | None = None
-) -> tuple[LayerRange, ...]:
-    """Bounds of each layer's ranges for any input in the range: interval arithmetic.
-
-    z_ranges: each layer's pre-activations where they are known; they take the bounds' place.
-    """
-    low = np.full(network.n_in, input_range[0])
-    high = np.full(network.n_in, input_range[1])
-    ranges = []
-    for i, layer in enumerate(network.layers):
-        up, down = np.maximum(layer.weight, 0), np.maximum(-layer.weight, 0)
-        bias_up, bias_down = np.maximum(layer.bias, 0), np.maximum(-layer.bias, 0)
-        z_low = up @ low - down @ high + layer.bias
-        z_high = up @ high - down @ low + layer.bias
-        if z_ranges is not None:
-            z_low, z_high = np.maximum(z_low, z_ranges[i][0]), np.minimum(z_high, z_ranges[i][1])
-            z_low = np.minimum(z_low, z_high)
-        sums = np.stack(
-            [up @ low + bias_up, up @ high + bias_up, down @ low + bias_down, down @ high + bias_down]
-        )
-        ranges.append(LayerRange(_with_zero(np.stack([z_low, z_high])), _with_zero(sums)))
-        ends = [layer.activation(z_low), layer.activation(z_high)]
-        if layer.activation.slope < 0:  # not monotonic: its extreme may lie at 0
-            ends.append(layer.activation(np.clip(0.0, z_low, z_high)))
-        low, high = np.min(ends, axis=0), np.max(ends, axis=0)
-    return tuple(ranges)
-
-
-def _with_zero(values: Array, margin: float = 1.0) -> Range:
-    return min(float(values.min()), 0.0) * margin, max(float(values.max()), 0.0) * margin
 
 
 def map_network(
@@ -287,26 +82,11 @@ def map_network(
                 f"layer '{printable(dense.name)}': pre-activations reach {reached:.3g}; "
                 f"up to {LARGEST:g} can be scaled to volts"
             )
-        current = _drive_current(technology, cells, layers[-1] if layers else None)
+        current = drive_current(technology, cells, layers[-1] if layers else None)
         layer = _map_layer(dense, technology, cells, z_range, topology, scale_in, current)
         layers.append(layer)
         scale_in = layer.scale_out
     return AnalogNetwork(network.name, technology, topology, tuple(layers), input_range)
-
-
-def swing(technology: Technology, cells: Mapping[str, Cell], opamp: str | None = None) -> Range:
-    """(lowest, highest) output voltage of the technology's op-amp against common."""
-    part = cells[opamp or technology.opamp]
-    return (
-        technology.vss + part.defaults.get("drop_lo", 0.0),
-        technology.vdd - part.defaults.get("drop_hi", 0.0),
-    )
-
-
-def usable_swing(technology: Technology, cells: Mapping[str, Cell]) -> Range:
-    """The part of the swing in which an op-amp does not yet begin to clip."""
-    low, high = swing(technology, cells)
-    return low + CLIP_KNEE_V, high - CLIP_KNEE_V
 
 
 def _map_layer(
@@ -347,7 +127,7 @@ def _map_layer(
     if not np.isfinite(gain).all():
         raise InputError(f"layer '{printable(dense.name)}': weights are too large to scale to a voltage gain")
     gain *= polarity
-    share = _first_stage_gain(z_range, scale_z, technology, cells) if topology == "split" else 1.0
+    share = first_stage_gain(z_range, scale_z, technology, cells) if topology == "split" else 1.0
     drawn = np.where(gain > 0, gain * share, gain)  # what the resistors at the inputs must realise
     feedback = _feedback(drawn, topology, share, dense, technology, cells, current)
     g_pos, g_neg = _conductances(drawn, feedback, technology)
@@ -357,7 +137,7 @@ def _map_layer(
     g_f_pos = g_link = np.zeros(dense.n_out)
     if topology == "split":
         has_first = (g_pos > 0).any(axis=1)
-        link = _realise_one(feedback * share, technology)
+        link = fixed_ohm(feedback * share, technology)
         g_f_pos, g_link = np.where(has_first, g_f, 0.0), np.where(has_first, 1.0 / link, 0.0)
     zero = np.zeros(dense.n_out)
     balance = _balance(g_pos, g_neg, g_f, technology) if topology == "signed" else (zero, zero)
@@ -434,58 +214,6 @@ def _scales(
     return scale, scale
 
 
-def working_ohm(technology: Technology, cells: Mapping[str, Cell]) -> float:
-    """The resistor that circuits around the op-amp are made of: the preferred feedback resistor,
-    less where the op-amp's input capacitance would leave it too little phase margin.
-    """
-    kind = technology.resistor
-    stable = cells[technology.opamp].rating("r_max", np.inf)
-    return _realise_one(min(kind.feedback_ohm, stable), technology)
-
-
-def _first_stage_gain(
-    z_range: LayerRange, scale_z: float, technology: Technology, cells: Mapping[str, Cell]
-) -> float:
-    """Gain of the first op-amp of a split neuron against the whole: less than 1 where its sum would clip.
-
-    It drives R_f and, through the link of gain x R_f, a virtual ground; that current drops over its
-    output resistance and takes from its swing.
-    """
-    low, high = usable_swing(technology, cells)
-    largest = max(abs(z_range.partial[0]), abs(z_range.partial[1])) * scale_z
-    if largest <= 0:
-        return 1.0
-    reach = min(high, -low) / largest
-    rout = cells[technology.opamp].defaults.get("rout", 0.0)
-    own = rout / working_ohm(technology, cells)
-    # either the link is as small as a resistor can be, or R_f is the preferred one
-    smallest_link = reach / (1.0 + own + rout / technology.resistor.min_ohm)
-    return min(1.0, max(smallest_link, (reach - own) / (1.0 + own)))
-
-
-def _drive_current(technology: Technology, cells: Mapping[str, Cell], driver: AnalogLayer | None) -> float:
-    """Amperes that a layer may draw from each of its inputs at full scale.
-
-    What an op-amp delivers drops over its output resistance, and must leave it inside its swing.
-    The network's own inputs (driver None) are sources. Raises InputError where nothing is left.
-    """
-    part = cells[technology.opamp]
-    rating = part.rating("i_out", np.inf) * LOAD_SHARE
-    rout = part.defaults.get("rout", 0.0)
-    if driver is None or rout <= 0:
-        return rating
-    low, high = usable_swing(technology, cells)
-    stage = cells.get(driver.cell or driver.amplifier)
-    spare = min(high, -low) - technology.full_scale - (stage.rating("headroom", 0.0) if stage else 0.0)
-    left = spare / rout - technology.full_scale / working_ohm(technology, cells)  # its own feedback
-    if left <= 0:
-        raise InputError(
-            f"full scale {technology.full_scale:g} V leaves {technology.opamp} {spare:.3g} V to drive the "
-            f"layer behind '{printable(driver.name)}' through its {rout:g} Ohm; choose a smaller one"
-        )
-    return min(rating, left)
-
-
 def _feedback(
     gain: Array,
     topology: str,
@@ -514,14 +242,7 @@ def _feedback(
             f"layer '{printable(dense.name)}': needs a feedback resistor of {needed:.3g} Ohm, "
             f"technology {technology.name} ends at {kind.max_ohm:.3g}"
         )
-    return _realise_one(needed, technology)
-
-
-def _realise_one(ohms: float, technology: Technology) -> float:
-    """A fixed resistor: of the series, or of E192 where the weights are potentiometers."""
-    kind = technology.resistor
-    series = "E192" if pot_bits(kind.series) is not None else kind.series
-    return float(realise(np.array([max(ohms, kind.min_ohm)]), series, kind.min_ohm, kind.max_ohm)[0])
+    return fixed_ohm(needed, technology)
 
 
 def _conductances(gain: Array, feedback: float, technology: Technology) -> tuple[Array, Array]:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from analognet.analog.cells import OPAMP_ROLE, Cell, count
-from analognet.analog.mapping import AnalogLayer, AnalogNetwork, swing, working_ohm
+from analognet.analog.layers import AnalogLayer, AnalogNetwork
+from analognet.analog.limits import swing, working_ohm
 from analognet.analog.rectifying import Branch, Diode, rectifier
 from analognet.analog.stages import Dynamics, Response, amplifier, dynamics, grid
 from analognet.analog.technology import Technology

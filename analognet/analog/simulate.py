@@ -14,15 +14,9 @@ from analognet import process
 from analognet.analog import bench, build, ngspice
 from analognet.analog.cells import Cell
 from analognet.analog.circuit import Circuit
-from analognet.analog.mapping import (
-    SATURATING,
-    AnalogLayer,
-    AnalogNetwork,
-    cell_key,
-    swing,
-    usable_swing,
-    working_ohm,
-)
+from analognet.analog.layers import SATURATING, AnalogLayer, AnalogNetwork
+from analognet.analog.limits import swing, usable_swing, working_ohm
+from analognet.analog.mapping import cell_key
 from analognet.errors import SimulatorError
 from analognet.network import Array
 

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from analognet.analog.cells import OPAMP_ROLE
-from analognet.analog.mapping import SATURATING, AnalogLayer, AnalogNetwork, swing
+from analognet.analog.layers import SATURATING, AnalogLayer, AnalogNetwork
+from analognet.analog.limits import swing
 from analognet.analog.reduced import Reduced, reduced_transitions
 from analognet.analog.settling import decision_time, worst_settling
 from analognet.analog.transitions import Transition

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from analognet.analog.mapping import AnalogNetwork
+from analognet.analog.layers import AnalogNetwork
 from analognet.errors import UsageError
 from analognet.network import Array
 

@@ -9,7 +9,7 @@ import typer
 
 from analognet import design as designs
 from analognet import storage
-from analognet.analog.mapping import TOPOLOGIES
+from analognet.analog.layers import TOPOLOGIES
 from analognet.cli import console, options
 from analognet.metrics import Metrics
 from analognet.names import printable

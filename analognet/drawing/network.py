@@ -8,7 +8,7 @@ import numpy as np
 
 from analognet.analog import build
 from analognet.analog.cells import OPAMP_ROLE
-from analognet.analog.mapping import AnalogLayer
+from analognet.analog.layers import AnalogLayer
 from analognet.drawing.symbols import (
     FONT,
     OpAmp,

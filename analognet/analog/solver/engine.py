@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from analognet.analog.cells import Cell
-from analognet.analog.mapping import AnalogNetwork
+from analognet.analog.layers import AnalogNetwork
 from analognet.analog.solver.hardware import NONE, Factors, Hardware, hardware
 from analognet.analog.solver.inverters import Inverters
 from analognet.analog.solver.layers import LayerEquations

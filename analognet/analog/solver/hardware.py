@@ -14,7 +14,8 @@ from functools import lru_cache
 import numpy as np
 
 from analognet.analog.cells import OPAMP_ROLE, Cell
-from analognet.analog.mapping import AnalogLayer, AnalogNetwork, working_ohm
+from analognet.analog.layers import AnalogLayer, AnalogNetwork
+from analognet.analog.limits import working_ohm
 from analognet.analog.solver.devices import ZERO_C, Diode, Transistor, diode, transistor
 from analognet.analog.solver.opamps import Opamps, opamps
 from analognet.analog.solver.parts import OpampPart, Part, open_cell, read_opamp
