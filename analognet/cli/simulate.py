@@ -162,7 +162,9 @@ def _more(metrics: Metrics) -> list[tuple[str, str]]:
     rows = []
     if noise := metrics.details.get("noise"):
         rows.append(("effective bits at the noisiest output", f"{min(noise['effective_bits']):.1f}"))
-        rows.append(("answers that noise flips, on average", f"{100 * noise['flips_mean']:.3g} %"))
+        flips = noise["flips_mean"]
+        told = f"{100 * flips:.3g} %" if flips >= 1e-8 else "fewer than one in 100 million"
+        rows.append(("answers that noise flips, on average", told))
     if boards := metrics.details.get("monte_carlo"):
         low, high = boards["accuracy_mean_ci95"]
         rows.append(
