@@ -48,9 +48,13 @@ case $(uname -s) in
     *) library=libngspice.so.0 ;;
 esac
 if [ "$purpose" = test ]; then # the digital twin: simulators, and a compiler for Verilator's output
-    for tool in ghdl iverilog verilator make g++; do
+    "$python" -c 'import ctypes.util, sys
+version = "%d.%d" % sys.version_info[:2]
+sys.exit(sys.base_prefix == "/usr" and ctypes.util.find_library("python" + version) is None)' ||
+        install "$("$python" -c 'import sys; print("libpython%d.%d" % sys.version_info[:2])')" python # for cocotb
+    for tool in ghdl iverilog verilator make g++ clang; do # clang: a test that trains
         command -v $tool >/dev/null 2>&1 && continue
-        case $tool in iverilog) brewed=icarus-verilog ;; g++) brewed=gcc ;; *) brewed=$tool ;; esac
+        case $tool in iverilog) brewed=icarus-verilog ;; g++) brewed=gcc ;; clang) brewed=llvm ;; *) brewed=$tool ;; esac
         install $tool $brewed
     done
 fi

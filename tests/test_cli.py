@@ -458,6 +458,8 @@ def test_control_c_ends_ngspice_too(work: Path, tmp_path: Path) -> None:
     (directory / "ngspice").write_text((FAKES / "hang.sh").read_text())
     (directory / "ngspice").chmod(0o755)
     code = (
+        # a background job starts with SIGINT ignored, and passes that on
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from analognet import simulation; simulation.ngspice_version = lambda: '39'\n"
         "from analognet.cli import main; main(['simulate'])"
     )

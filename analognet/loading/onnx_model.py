@@ -6,7 +6,6 @@ from typing import Any, Final
 
 import numpy as np
 from tinygrad.dtype import dtypes
-from tinygrad.nn.onnx import OnnxRunner
 from tinygrad.tensor import Tensor
 
 from analognet.errors import AnalogNetError, InputError
@@ -33,6 +32,8 @@ def trace_onnx(data: bytes, label: str) -> Traced:
     # the PYTHON device needs no compiler; a tensor in place of a path keeps the runner from
     # following the file's references to other files
     with settings(DEV="PYTHON"):
+        from tinygrad.nn.onnx import OnnxRunner  # here: importing it makes tensors, which need a device
+
         try:
             runner = OnnxRunner(Tensor(np.frombuffer(data, dtype=np.uint8)))
         except Exception as error:  # the parser has no errors of its own
