@@ -150,7 +150,7 @@ def convert(
         total = sum(np.count_nonzero(layer.weight) + np.count_nonzero(layer.bias) for layer in network.layers)
         notes.append(
             f"{analog.dropped} of {total} weights and biases need more than "
-            f"{process.resistor.max_ohm:.3g} Ohm and were dropped"
+            f"{process.resistor.weight_span[1]:.3g} Ohm and were dropped"
         )
     keep = samples if chosen else None
     if keep is not None and len(keep) > _CALIBRATION_ROWS:

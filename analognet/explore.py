@@ -196,7 +196,7 @@ def measure(
             "reference_accuracy": float((classify(result.reference) == right).mean()),
             "output_error_v_rms": _number(result.metrics["output_error_v_rms"]),
             **times,
-            "cost": cost,
+            "cost": round(cost, 6) if cost is not None else None,  # a sum's rounding decides no front
             "opamps": float(design.tally.opamps),
         },
     )

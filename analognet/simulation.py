@@ -121,7 +121,8 @@ def _check_inputs(design: Design, x: Array) -> list[str]:
     technology = design.technology
     volts = x * design.analog.scale_in
     low, high = float(volts.min()), float(volts.max())
-    fix = "calibrate with data like these: analognet convert MODEL --calibrate DATA"
+    reach = max(abs(float(x.min())), abs(float(x.max())))
+    fix = f"scale the circuit for them: analognet convert MODEL --input-range={-reach:.4g},{reach:.4g}"
     if high > technology.vdd or low < technology.vss:
         worst = high if high > technology.vdd else low
         raise InputError(
@@ -262,5 +263,5 @@ def provenance(design: Design) -> dict[str, Any]:
         "full_scale_v": technology.full_scale,
         "calibration": design.calibration,
         "source": dict(design.source),
-        "netlist_sha256": storage.digest(design.netlist.encode()),
+        "netlist_sha256": storage.digest(design.standalone_netlist().encode()),
     }

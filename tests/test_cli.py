@@ -346,7 +346,7 @@ def test_models_that_are_not_there(capsys: pytest.CaptureFixture[str], work: Pat
         ({"x": np.ones((2, 4)), "y": np.zeros(3)}, "y has shape (3,); expected (2,)"),
         (
             {"x": 100 * np.ones((2, 4))},
-            "V and beyond the supplies (-5 to 5 V); calibrate with data like these",
+            "V and beyond the supplies (-5 to 5 V); scale the circuit for them",
         ),
     ],
     ids=["width", "nan", "no rows", "class", "half a class", "labels", "beyond the rails"],

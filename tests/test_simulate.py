@@ -361,7 +361,7 @@ def test_inputs_that_clip_are_counted_and_said() -> None:
     result = simulate(design, Dataset("x", x, None, ""), jobs=1)
     assert "1 of 3 inputs drive a node beyond the op-amp's swing: it clips" in result.notes
     assert result.metrics.details["clipped"] == 1
-    assert any("more than the full scale of 2.5 V: nodes may clip; calibrate" in n for n in result.notes)
+    assert any("more than the full scale of 2.5 V: nodes may clip; scale" in n for n in result.notes)
 
 
 def test_inputs_beyond_the_rails_are_refused() -> None:
@@ -370,7 +370,7 @@ def test_inputs_beyond_the_rails_are_refused() -> None:
     with pytest.raises(InputError) as caught:
         simulate(design, Dataset("cm", x, None, ""))
     assert "inputs reach 5.1, which is 12.9 V and beyond the supplies (-5 to 5 V)" in str(caught.value)
-    assert "analognet convert MODEL --calibrate DATA" in str(caught.value)
+    assert "analognet convert MODEL --input-range=" in str(caught.value)
 
 
 # --- which data
