@@ -186,7 +186,9 @@ def _draw_star(d: Any, at: Point, weights: Weights) -> Point:
     for k, (net, ohms) in enumerate(weights):
         level = y - _STEP * k
         if not ohms:
-            text(d, (x + 2.8, level), net, size=FONT - 1)
+            text(d, (x + 1.9, level), net, size=FONT - 1)
+            if k < len(weights) - 1:  # another star on the same node follows
+                wire(d, (node[0], level + _STEP), (node[0], level))
             continue
         port(d, (x + 1.3, level), net)
         resistor(d, (x + 1.3, level), (x + 3.3, level))
