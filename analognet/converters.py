@@ -5,16 +5,16 @@ Their figures stand in `converters.toml`, each with its source; a user edits a c
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from analognet import resources
 from analognet.errors import InputError, UsageError
 from analognet.names import printable
+from analognet.settings_file import read_settings
 
 PACKAGED: Final = resources.data("converters.toml")
 OUTPUTS: Final = ("comparators", "adc")
@@ -84,15 +84,7 @@ def load_converters(path: Path | None = None) -> Converters:
     """Read a converter file, the packaged one by default. Raises InputError naming key and fault."""
     path = path or PACKAGED
     where = f"converter file '{printable(path.name)}'"
-    try:
-        found = Converters.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
-        raise InputError(f"{where} cannot be read: {printable(e)}") from None
-    except ValidationError as e:
-        first = e.errors()[0]
-        raise InputError(
-            f"{where}: {'.'.join(printable(k) for k in first['loc'])}: {printable(first['msg'])}"
-        ) from None
+    found = read_settings(path, Converters, where)
     for name, converter in found.converter.items():
         given = [converter.fom_j, converter.power_w, converter.energy_j]
         if sum(v is not None for v in given) != 1:

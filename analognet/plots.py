@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analognet.canvas import BLUE, GREY, RED, figure, to_png
 from analognet.network import classify
 
 if TYPE_CHECKING:
@@ -15,19 +15,13 @@ if TYPE_CHECKING:
     from analognet.design import Design
     from analognet.simulation import Simulation
 
-_BLUE, _RED, _GREY = "#2a6f97", "#c1121f", "#8d99ae"
 _POINTS = 20_000  # more make a scatter plot slow and no clearer
 
 
 def simulation_figure(design: Design, result: Simulation) -> bytes:
     """One figure of a simulation: circuit against float network, its errors, and who is confused with whom."""
-    # imported here: matplotlib takes half a second, and most of the library does without
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(13, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
-    left, middle, right = figure.subplots(1, 3)
+    drawn = figure(13, 4.2)
+    left, middle, right = drawn.subplots(1, 3)
     ideal_v = result.reference * design.analog.scale_out
     error_mv = 1e3 * (result.outputs_v - ideal_v)
     _agreement(left, ideal_v, result.outputs_v)
@@ -38,21 +32,21 @@ def simulation_figure(design: Design, result: Simulation) -> bytes:
         _confusion(right, result)
     shape = "-".join(str(n) for n in design.network.shape)
     engine = result.metrics.provenance["engine"]
-    figure.suptitle(f"{shape} network, {design.technology.name} technology, {len(ideal_v)} inputs, {engine}")
-    return _png(figure)
+    drawn.suptitle(f"{shape} network, {design.technology.name} technology, {len(ideal_v)} inputs, {engine}")
+    return to_png(drawn)
 
 
 def _agreement(axes: Any, ideal_v: np.ndarray, simulated_v: np.ndarray) -> None:
     x, y = ideal_v.ravel()[:_POINTS], simulated_v.ravel()[:_POINTS]
     low, high = min(x.min(), y.min()), max(x.max(), y.max())
-    axes.plot([low, high], [low, high], color=_GREY, lw=1, label="equal")
-    axes.plot(x, y, ".", ms=3, alpha=0.5, color=_BLUE, label="one output, one input")
+    axes.plot([low, high], [low, high], color=GREY, lw=1, label="equal")
+    axes.plot(x, y, ".", ms=3, alpha=0.5, color=BLUE, label="one output, one input")
     axes.set(xlabel="float network, V", ylabel="circuit, V", title="Outputs")
     axes.legend(loc="upper left", frameon=False)
 
 
 def _errors(axes: Any, error_mv: np.ndarray) -> None:
-    axes.hist(error_mv.ravel(), bins=60, color=_BLUE)
+    axes.hist(error_mv.ravel(), bins=60, color=BLUE)
     rms = float(np.sqrt(np.mean(error_mv**2)))
     axes.set(xlabel="circuit minus float network, mV", ylabel="outputs", title=f"Error, rms {rms:.3g} mV")
 
@@ -67,7 +61,7 @@ def _confusion(axes: Any, result: Simulation) -> None:
     axes.imshow(counts, cmap="Blues")
     for i, j in np.argwhere(counts > 0):
         dark = counts[i, j] > counts.max() / 2
-        colour = _RED if wrong[i, j] else ("white" if dark else "black")
+        colour = RED if wrong[i, j] else ("white" if dark else "black")
         axes.text(j, i, str(counts[i, j]), ha="center", va="center", color=colour, fontsize=8)
     accuracy = float((result.predictions == labels).mean())
     axes.set(xlabel="class by the circuit", ylabel="label", title=f"Classes, {100 * accuracy:.2f} % right")
@@ -80,8 +74,8 @@ def _margins(axes: Any, result: Simulation) -> None:
     ordered = np.sort(result.reference, axis=1)
     margin = ordered[:, -1] - (ordered[:, -2] if ordered.shape[1] > 1 else 0.5)
     bins = np.linspace(float(margin.min()), float(margin.max()) or 1.0, 40)
-    axes.hist(margin[same], bins=bins, color=_BLUE, label="same class")
-    axes.hist(margin[~same], bins=bins, color=_RED, label="another class")
+    axes.hist(margin[same], bins=bins, color=BLUE, label="same class")
+    axes.hist(margin[~same], bins=bins, color=RED, label="another class")
     axes.set(
         xlabel="float network's margin, its own units",
         ylabel="inputs",
@@ -92,14 +86,10 @@ def _margins(axes: Any, result: Simulation) -> None:
 
 def noise_figure(noise: Noise) -> bytes:
     """Noise density at the noisiest output over frequency, and who makes it."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2)
+    drawn = figure(11, 4.2)
+    left, right = drawn.subplots(1, 2)
     worst = noise.worst
-    left.loglog(noise.frequency, 1e9 * np.sqrt(noise.density[:, worst]), color=_BLUE)
+    left.loglog(noise.frequency, 1e9 * np.sqrt(noise.density[:, worst]), color=BLUE)
     left.set(
         xlabel="frequency, Hz",
         ylabel="noise density, nV / root Hz",
@@ -107,28 +97,24 @@ def noise_figure(noise: Noise) -> bytes:
     )
     left.grid(alpha=0.3)
     top = noise.contributors[::-1]
-    right.barh([f"{c.part} {c.kind}" for c in top], [100 * c.share for c in top], color=_BLUE)
+    right.barh([f"{c.part} {c.kind}" for c in top], [100 * c.share for c in top], color=BLUE)
     right.set(xlabel="share of the noise power, %", title="Largest contributors")
     right.tick_params(axis="y", labelsize=7)
-    return _png(figure)
+    return to_png(drawn)
 
 
 def boards_figure(boards: MonteCarlo) -> bytes:
     """Accuracy over boards, and what each kind of spread costs alone."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2)
+    drawn = figure(11, 4.2)
+    left, right = drawn.subplots(1, 2)
     percent = 100 * boards.accuracy
     step = 100 / boards.images
     bins = np.arange(percent.min() - step / 2, percent.max() + step, max(step, np.ptp(percent) / 40))
-    left.hist(percent, bins=bins, color=_BLUE)
+    left.hist(percent, bins=bins, color=BLUE)
     for value, colour, label in (
-        (boards.reference, _GREY, "float network"),
+        (boards.reference, GREY, "float network"),
         (boards.mean, "black", "mean of the boards"),
-        (boards.limit, _RED, f"limit, {100 * boards.met:.1f} % of boards reach it"),
+        (boards.limit, RED, f"limit, {100 * boards.met:.1f} % of boards reach it"),
     ):
         left.axvline(100 * value, color=colour, lw=1.5, label=label)
     left.set(
@@ -142,13 +128,7 @@ def boards_figure(boards: MonteCarlo) -> bytes:
         [s.source for s in shown],
         [100 * s.loss for s in shown],
         xerr=[100 * s.loss_error for s in shown],
-        color=_BLUE,
+        color=BLUE,
     )
     right.set(xlabel="points of accuracy lost to this spread alone", title="What costs accuracy")
-    return _png(figure)
-
-
-def _png(figure: Any) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-    return buffer.getvalue()
+    return to_png(drawn)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from analognet import resources
+from analognet.canvas import BLUE, GREY, RED, figure, to_png
 from analognet.energy import landauer_j
-from analognet.plots_time import BLUE, GREY, RED, figure, to_png
 
 if TYPE_CHECKING:
     from analognet.explore import Exploration, Point

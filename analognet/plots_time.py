@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from analognet.analog.transient import Waveforms
+from analognet.canvas import BLUE, GREEN, GREY, RED, figure, to_png
 from analognet.energy import USES
 from analognet.network import Array, classify
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from analognet.design import Design
     from analognet.inference import TransientStudy
 
-BLUE, RED, GREY, GREEN = "#2a6f97", "#c1121f", "#8d99ae", "#588157"
 _SHADES: Final = ("#2a6f97", "#89c2d9", "#e09f3e", "#588157", "#a3b18a", "#c1121f", "#8d99ae")
 _NODES_SHOWN: Final = 40  # of a layer, in the picture of a network
-
-
-def figure(width: float, height: float) -> Figure:
-    """An empty figure that draws without a display."""
-    # imported here: matplotlib takes half a second, and most of the library does without
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    drawn = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(drawn)
-    return drawn
-
-
-def to_png(drawn: Figure) -> bytes:
-    buffer = io.BytesIO()
-    drawn.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-    return buffer.getvalue()
 
 
 def study_figure(design: Design, study: TransientStudy) -> bytes:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from analognet import resources
-from analognet.errors import InputError
 from analognet.names import printable
+from analognet.settings_file import read_settings
 
 PACKAGED: Final = resources.data("prices.toml")
 _STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -67,13 +66,4 @@ def load_prices(path: Path | None = None) -> Prices:
     """Read a price file, the packaged one by default. Raises InputError naming key and fault."""
     path = path or PACKAGED
     where = f"price file '{printable(path.name)}'"
-    try:
-        prices = Prices.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
-        raise InputError(f"{where} cannot be read: {printable(e)}") from None
-    except ValidationError as e:
-        first = e.errors()[0]
-        raise InputError(
-            f"{where}: {'.'.join(printable(k) for k in first['loc'])}: {printable(first['msg'])}"
-        ) from None
-    return prices
+    return read_settings(path, Prices, where)

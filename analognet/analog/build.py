@@ -80,6 +80,12 @@ def layer_output_nets(network: AnalogNetwork, layer: int) -> list[str]:
     return [f"l{layer}_y{i}" for i in range(network.layers[layer].n_out)]
 
 
+def layer_probes(network: AnalogNetwork, layer: int) -> list[str]:
+    """ngspice's names, in a bench, of the voltages of a layer's outputs."""
+    inside = "" if layer == len(network.layers) - 1 else "xnet."
+    return [f"v({inside}{n})" for n in layer_output_nets(network, layer)]
+
+
 def _notes(network: AnalogNetwork) -> tuple[str, ...]:
     lines = [
         f"topology {network.topology}; supplies {network.technology.vdd:.9g} V and "

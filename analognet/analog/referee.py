@@ -16,7 +16,7 @@ import numpy as np
 from analognet.analog import bench, build, ngspice, solver
 from analognet.analog.simulate import similar_first
 from analognet.analog.solver.hardware import nine_digits
-from analognet.errors import UsageError
+from analognet.errors import SimulatorError, UsageError
 from analognet.network import Array
 
 if TYPE_CHECKING:
@@ -114,9 +114,7 @@ def spice_voltages(
     netlist: another than the design's, with the same nets. Raises SimulatorError.
     """
     network = design.analog
-    last = len(network.layers) - 1
-    nets = [build.layer_output_nets(network, i) for i in range(last + 1)]
-    probes = [[f"v({n})" if i == last else f"v(xnet.{n})" for n in names] for i, names in enumerate(nets)]
+    probes = [build.layer_probes(network, i) for i in range(len(network.layers))]
     inputs = [f"v({n})" for n in build.input_nets(network)]
     wanted = [*inputs, *(p for layer in probes for p in layer)]
     deck = bench.sweep(design.circuit, design.technology, inputs_v, wanted, temperature)
@@ -124,7 +122,7 @@ def spice_voltages(
         text = (netlist or design.netlist) + "\n" + deck.replace(bench.OPTIONS, options)
         try:
             found = ngspice.run_deck(text, wanted, points=len(inputs_v), timeout_s=1800.0).vectors
-        except Exception:
+        except SimulatorError:  # too tight for this circuit: the next is less so
             if options == OPTIONS[-1]:
                 raise
             continue

@@ -66,14 +66,8 @@ def operating_points(
     order = similar_first(network, x)
     inputs_v = x[order] * network.scale_in
     layers = range(len(network.layers)) if hidden else range(len(network.layers) - 1, len(network.layers))
-    nets = [build.layer_output_nets(network, i) for i in layers]
-    last = len(network.layers) - 1
-    probes = [
-        f"v({n})" if i == last else f"v(xnet.{n})"
-        for i, names in zip(layers, nets, strict=True)
-        for n in names
-    ]
-    wanted = [*probes, *bench.SUPPLY_CURRENTS]
+    probes = [build.layer_probes(network, i) for i in layers]
+    wanted = [*(p for names in probes for p in names), *bench.SUPPLY_CURRENTS]
 
     def simulate(rows: slice, seen: Progress) -> ngspice.SpiceRun:
         v = inputs_v[rows]
@@ -83,10 +77,7 @@ def operating_points(
     runs = _run_chunks(simulate, _chunks(len(x), jobs), jobs, progress)
     back = np.argsort(order)
     table = {w: np.concatenate([run.vectors[w] for run in runs])[back] for w in wanted}
-    values, at = [], 0
-    for names in nets:
-        values.append(np.stack([table[p] for p in probes[at : at + len(names)]], axis=1))
-        at += len(names)
+    values = [np.stack([table[p] for p in names], axis=1) for names in probes]
     clipped = _check(network, cells, x, values[-1], temperature)
     t = network.technology
     power = -(t.vdd * table["i(vdd)"] + t.vss * table["i(vss)"] + t.reference * table["i(vref)"])

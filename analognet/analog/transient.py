@@ -215,11 +215,7 @@ def deck(
 
 def output_probes(design: Design) -> list[list[str]]:
     """ngspice's names of every layer's output voltages."""
-    last = len(design.analog.layers) - 1
-    return [
-        [f"v({n})" if i == last else f"v(xnet.{n})" for n in build.layer_output_nets(design.analog, i)]
-        for i in range(last + 1)
-    ]
+    return [build.layer_probes(design.analog, i) for i in range(len(design.analog.layers))]
 
 
 def summing_nets(design: Design) -> list[str]:
