@@ -75,7 +75,7 @@ def energy_flow(design: Design, waves: Waveforms) -> EnergyFlow:
     circuit has cells whose inner currents are not saved, and as `unaccounted` where it has none.
     """
     technology, v = design.technology, waves.vectors
-    part = design.cells[technology.opamp].defaults
+    part = design.cells[technology.opamp].figures
     inputs_a = np.stack([v[f"i(vx{j})"] for j in range(design.analog.n_in)], axis=1)
     sources = {
         "vdd": -technology.vdd * v["i(vdd)"],
@@ -107,7 +107,7 @@ def energy_flow(design: Design, waves: Waveforms) -> EnergyFlow:
 def _output_stages(design: Design, waves: Waveforms) -> Array:
     """Heat of all output stages: the rail's voltage above or below the output, times its current."""
     technology = design.technology
-    rout = design.cells[technology.opamp].defaults["rout"]
+    rout = design.cells[technology.opamp].figures["rout"]
     total = np.zeros(len(waves.time))
     for amp in waves.amplifiers:
         out = waves[amp.output]

@@ -143,6 +143,8 @@ def simulate(
     *,
     images: int | None = None,
     temperature: float = bench.NOMINAL_C,
+    corner: str = "tt",
+    mismatch: int | None = None,
     seed: int = 0,
     engine: str = "auto",
     jobs: int = 2,
@@ -151,7 +153,8 @@ def simulate(
 ) -> Simulation:
     """Simulate a design's operating points and compare them with the float network.
 
-    data: see `choose_data`; images: only the first so many; temperature in Celsius; engine:
+    data: see `choose_data`; images: only the first so many; temperature in Celsius; corner
+    and mismatch: which chip of a process (`Design.under`); engine:
     ngspice, solver, or auto, which takes the solver beyond `NGSPICE_IMAGES` inputs; jobs: ngspice
     processes or solver threads at a time; progress(done, total) is called as inputs are done.
     Raises UsageError, InputError, ToolMissing, SimulatorError.
@@ -166,6 +169,7 @@ def simulate(
         raise UsageError(f"--jobs {jobs}: at least 1 is needed")
     if engine not in ENGINES:
         raise UsageError(f"--engine '{printable(engine)}': choose from {', '.join(ENGINES)}")
+    design = design.under(corner, temperature, mismatch)
     chosen, notes = choose_data(design, data, images, seed)
     if engine == "auto":
         engine = "solver" if len(chosen) > NGSPICE_IMAGES else "ngspice"
@@ -189,6 +193,7 @@ def simulate(
             temperature=temperature,
             jobs=jobs,
             timeout_s=timeout_s,
+            files=design.files,
             progress=advance,
         )
     if points.clipped:

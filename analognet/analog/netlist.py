@@ -5,13 +5,14 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from analognet.analog.cells import OPAMP_PINS, Cell
-from analognet.analog.circuit import Circuit, Instance, Star, Subcircuit
+from analognet.analog.cells import Cell
+from analognet.analog.circuit import Circuit, Element, Instance, Shunt, Star, Subcircuit
 from analognet.network import Array
 
 WIDTH = 100
 PIN_LIMIT = 1000  # ngspice 39 ends with "N_GLOBAL_NODES overflow" at an instance of 1005
 INSTANCE = "Xnet"  # the network under test, in every bench
+MODELS = "models.spice"  # a process's device models, beside the deck
 
 
 def render(circuit: Circuit) -> str:
@@ -22,12 +23,15 @@ def render(circuit: Circuit) -> str:
     """
     lines = [f"* {circuit.title}"]
     lines += [f"* {note}" for note in circuit.notes]
+    if circuit.process:
+        lines.append(f".include {MODELS}")
     for cell in circuit.cells:
         lines += ["", *cell.text.strip().splitlines()]
         if cell.name == circuit.opamp:
             lines += ["", *_opamp_role(cell)]
     if is_flat(circuit):
-        lines += ["", *_flat(circuit, circuit.top, INSTANCE.lower(), {n: n for n in circuit.top.pin_names})]
+        outer = {n: "0" if n == "com" else n for n in circuit.top.pin_names}
+        lines += ["", *_flat(circuit, circuit.top, INSTANCE.lower(), outer)]
     else:
         for sub in circuit.subcircuits:
             lines += ["", *_subcircuit(sub)]
@@ -48,14 +52,16 @@ def _flat(circuit: Circuit, sub: Subcircuit, path: str, outer: dict[str, str]) -
     yield f"* {sub.title}"
 
     def net(name: str) -> str:
-        return "0" if name == "com" else outer.get(name) or f"{path}.{name}"
+        return outer.get(name) or f"{path}.{name}"
 
     for group in sub.groups:
         if group.elements:
             yield f"* {group.title}"
         for element in group.elements:
             name = f"{path}.{element.name.lower()}" if isinstance(element, Instance) else ""
-            if isinstance(element, Star):
+            if isinstance(element, Shunt):
+                yield f"C.{path}.{element.name} {net(element.net)} vss {element.farads:.9g}"
+            elif isinstance(element, Star):
                 names = tuple(f"R.{path}.{n}" for n in element.names)
                 nets = tuple(net(n) for n in element.nets)
                 yield from _resistors(names, nets, net(element.hub), element.ohms)
@@ -69,7 +75,7 @@ def _flat(circuit: Circuit, sub: Subcircuit, path: str, outer: dict[str, str]) -
 
 
 def _opamp_role(part: Cell) -> Iterator[str]:
-    pins = " ".join(OPAMP_PINS)
+    pins = " ".join(part.pin_names)
     yield f"* the op-amp that every cell of this design uses: {part.title}"
     yield f".subckt opamp {pins}"
     yield f"Xpart {pins} {part.name}"
@@ -86,9 +92,11 @@ def _subcircuit(sub: Subcircuit) -> list[str]:
     return [*lines, ".ends"]
 
 
-def _element(element: Star | Instance) -> list[str]:
+def _element(element: Element) -> list[str]:
     if isinstance(element, Instance):
         return _instance(element)
+    if isinstance(element, Shunt):
+        return [f"{element.name} {element.net} vss {element.farads:.9g}"]
     if len(element.labels) == 1:
         return _resistors(element.names, element.nets, element.hub, element.ohms)
     # the inner loop of every conversion: one string per resistor, made at once

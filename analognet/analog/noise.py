@@ -93,7 +93,7 @@ def check_band(design: Design, band: tuple[float, float] | None) -> tuple[float,
     """The band, or from 1 Hz to where no op-amp has gain. Raises UsageError for one that is none."""
     part = design.cells[design.technology.opamp]
     if band is None:
-        return LOWEST_HZ, ABOVE_GBW * part.defaults.get("gbw", 1e7)
+        return LOWEST_HZ, ABOVE_GBW * part.figures.get("gbw", 1e7)
     low, high = band
     least, most = BAND_LIMITS_HZ
     if not (np.isfinite([low, high]).all() and least <= low < high <= most):

@@ -18,6 +18,7 @@ import numpy as np
 from analognet import process
 from analognet.analog import bench, build, ngspice
 from analognet.analog.amplifiers import Amplifier, amplifiers
+from analognet.analog.circuit import Shunt
 from analognet.analog.netlist import supplies
 from analognet.analog.settling import Settling, decision_time, slewing_time, worst_settling
 from analognet.analog.simulate import operating_points
@@ -90,7 +91,7 @@ def simulate_transitions(
     Raises UsageError where the op-amps have no dynamics, ToolMissing, SimulatorError.
     """
     part = design.cells[design.technology.opamp]
-    if "gbw" not in part.defaults:
+    if "gbw" not in part.figures:
         raise UsageError(
             f"{design.technology.opamp} has no bandwidth: a latency needs an op-amp with parameters gbw and slew; "
             "choose another technology or --opamp"
@@ -224,7 +225,9 @@ def summing_nets(design: Design) -> list[str]:
     nets = []
     for i in range(len(design.analog.layers)):
         sub = tops[f"layer{i}"]
-        inner = {n for e in sub.elements() for n in (*e.nets, getattr(e, "hub", ""))}
+        inner = {
+            n for e in sub.elements() if not isinstance(e, Shunt) for n in (*e.nets, getattr(e, "hub", ""))
+        }
         inner -= {"", *sub.pin_names}
         nets += [f"xlayer{i}.{n}" for n in sorted(inner)]
     return nets
