@@ -138,13 +138,21 @@ def _supports(network: AnalogNetwork, cells: Mapping[str, Cell]) -> Group:
     """Bias and signal common: once for the whole circuit, sized for what common must carry."""
     elements = []
     for name in network.technology.supports:
-        cell = cells[name]
-        params: tuple[tuple[str, float], ...] = ()
-        if "m" in cell.defaults:
-            units = np.ceil(common_current(network, cells) / cell.rating("i_unit", np.inf))
-            params = (("m", max(1.0, float(units))),)
-        elements.append(Instance(f"X{name}", name, cell.pin_names, params))
+        elements.append(
+            Instance(f"X{name}", name, cells[name].pin_names, support_params(network, cells, name))
+        )
     return Group("bias and signal common", tuple(elements))
+
+
+def support_params(
+    network: AnalogNetwork, cells: Mapping[str, Cell], name: str
+) -> tuple[tuple[str, float], ...]:
+    """Parameters of a support cell: `m` output stages, of `i_unit` amperes each."""
+    cell = cells[name]
+    if "m" not in cell.defaults:
+        return ()
+    units = np.ceil(common_current(network, cells) / cell.rating("i_unit", np.inf))
+    return (("m", max(1.0, float(units))),)
 
 
 def common_current(network: AnalogNetwork, cells: Mapping[str, Cell]) -> float:

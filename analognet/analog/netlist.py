@@ -28,7 +28,7 @@ def render(circuit: Circuit) -> str:
     for cell in circuit.cells:
         lines += ["", *cell.text.strip().splitlines()]
         if cell.name == circuit.opamp:
-            lines += ["", *_opamp_role(cell)]
+            lines += ["", *opamp_role(cell)]
     if is_flat(circuit):
         outer = {n: "0" if n == "com" else n for n in circuit.top.pin_names}
         lines += ["", *_flat(circuit, circuit.top, INSTANCE.lower(), outer)]
@@ -74,7 +74,8 @@ def _flat(circuit: Circuit, sub: Subcircuit, path: str, outer: dict[str, str]) -
                 yield from _instance(Instance(name, element.of, nets, element.params))
 
 
-def _opamp_role(part: Cell) -> Iterator[str]:
+def opamp_role(part: Cell) -> Iterator[str]:
+    """The subcircuit `opamp`, which cells ask for, around the part that a technology has for it."""
     pins = " ".join(part.pin_names)
     yield f"* the op-amp that every cell of this design uses: {part.title}"
     yield f".subckt opamp {pins}"
