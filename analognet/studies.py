@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from analognet.metrics import Metrics
 from analognet.simulation import ngspice_version
 
 Progress = Callable[[int, int], None]
+CHIPS: Final = "compact model, every chip with its own resistors and amplifier offsets (docs/sky130.md)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +47,7 @@ def noise_study(
     data: Dataset,
     *,
     temperature: float = NOMINAL_C,
+    corner: str = "tt",
     engine: str = "auto",
     seed: int = 0,
     jobs: int = 2,
@@ -56,6 +58,7 @@ def noise_study(
     engine: `ngspice` repeats it by `.noise`, one run per output, and gives both. Raises UsageError,
     InputError, ToolMissing, SimulatorError.
     """
+    design = design.under(corner, temperature)
     found = noise(design, data.x[0], temperature=temperature, jobs=jobs)
     effect = noise_effect(
         design, data.x, data.y, temperature=temperature, seed=seed, jobs=jobs, progress=progress
@@ -98,6 +101,7 @@ def spread_study(
     seed: int = 0,
     spread: Spread | None = None,
     temperature: float = NOMINAL_C,
+    corner: str = "tt",
     limit: float | None = None,
     jobs: int = 2,
     directory: Path | None = None,
@@ -111,10 +115,11 @@ def spread_study(
     """
     if data.y is None:
         raise UsageError("--monte-carlo needs data with classes: an accuracy is what it gives; give --data")
+    design = design.under(corner, temperature)
     chosen = spread or default_spread(design)
     checkpoint = None
     if directory is not None:
-        what = f"{data.digest} {len(data)} {seed} {temperature!r} {chosen!r}"
+        what = f"{data.digest} {len(data)} {seed} {temperature!r} {corner} {chosen!r}"
         checkpoint = directory / f"monte_carlo_{storage.digest(what.encode())[:16]}.npz"
     found = monte_carlo(
         design,
@@ -143,7 +148,9 @@ def spread_study(
         "spread": asdict(found.spread),
     }
     provenance = {
-        "method": "solver, every board with its own resistors, op-amps, diodes and transistors (docs/variation.md)",
+        "method": CHIPS
+        if design.technology.process
+        else "solver, every board with its own resistors, op-amps, diodes and transistors (docs/variation.md)",
         "boards": found.boards,
         "seed": seed,
         "temperature_c": temperature,

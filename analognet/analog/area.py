@@ -44,6 +44,6 @@ def chip_area(network: AnalogNetwork, circuit: Circuit, cells: Mapping[str, Cell
             cell = cells[circuit.opamp if element.of == "opamp" else element.of]
             if "area" not in cell.ratings:
                 return None
-            units = dict(support_params(network, cells, cell.name)).get("m", 1.0)
+            units = dict(support_params(network, cells, cell.name)).get("stages", 1.0)
             total += cell.rating("area", 0.0) + (units - 1) * cell.rating("area_unit", 0.0)
     return ChipArea(resistors, total)

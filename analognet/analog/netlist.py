@@ -64,7 +64,10 @@ def _flat(circuit: Circuit, sub: Subcircuit, path: str, outer: dict[str, str]) -
             elif isinstance(element, Star):
                 names = tuple(f"R.{path}.{n}" for n in element.names)
                 nets = tuple(net(n) for n in element.nets)
-                yield from _resistors(names, nets, net(element.hub), element.ohms)
+                if element.middle_f is None:
+                    yield from _resistors(names, nets, net(element.hub), element.ohms)
+                else:
+                    yield from _strips(names, nets, net(element.hub), element)
             elif element.of in inner:
                 child = inner[element.of]
                 pins = {p: net(n) for p, n in zip(child.pin_names, element.nets, strict=True)}
@@ -98,6 +101,8 @@ def _element(element: Element) -> list[str]:
         return _instance(element)
     if isinstance(element, Shunt):
         return [f"{element.name} {element.net} vss {element.farads:.9g}"]
+    if element.middle_f is not None:
+        return list(_strips(element.names, element.nets, element.hub, element))
     if len(element.labels) == 1:
         return _resistors(element.names, element.nets, element.hub, element.ohms)
     # the inner loop of every conversion: one string per resistor, made at once
@@ -114,6 +119,20 @@ def _instance(element: Instance) -> list[str]:
 def _resistors(names: Sequence[str], nets: Sequence[str], hub: str, ohms: Array) -> list[str]:
     values = zip(names, nets, ohms.tolist(), strict=True)
     return [f"{name} {net} {hub} {value:.9g}" for name, net, value in values]
+
+
+def _strips(names: Sequence[str], nets: Sequence[str], hub: str, star: Star) -> Iterator[str]:
+    """Resistors of which the long ones are two halves with their capacitance in the middle."""
+    assert star.middle_f is not None
+    values = zip(names, nets, star.ohms.tolist(), star.middle_f.tolist(), strict=True)
+    for name, net, ohms, farads in values:
+        if farads == 0:
+            yield f"{name} {net} {hub} {ohms:.9g}"
+            continue
+        middle = f"{name}.m".lower()
+        yield f"{name}.a {net} {middle} {ohms / 2:.9g}"
+        yield f"{name}.b {middle} {hub} {ohms / 2:.9g}"
+        yield f"C{name[1:]}.m {middle} vss {farads:.9g}"
 
 
 def wrap(words: Sequence[str]) -> list[str]:
