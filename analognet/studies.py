@@ -10,11 +10,13 @@ from typing import Any, Final
 import numpy as np
 
 from analognet import storage
+from analognet.analog import compact
 from analognet.analog.bench import NOMINAL_C
+from analognet.analog.chip_noise import chip_noise
 from analognet.analog.montecarlo import MonteCarlo, monte_carlo
 from analognet.analog.noise import Noise, noise, spice_noise
-from analognet.analog.noise_effect import NoiseEffect, noise_effect
-from analognet.analog.variation import Spread, default_spread
+from analognet.analog.noise_effect import NoiseEffect, effect_of, noise_effect
+from analognet.analog.variation import Spread, check_seed, default_spread
 from analognet.data import Dataset
 from analognet.design import Design
 from analognet.errors import UsageError
@@ -59,10 +61,17 @@ def noise_study(
     InputError, ToolMissing, SimulatorError.
     """
     design = design.under(corner, temperature)
-    found = noise(design, data.x[0], temperature=temperature, jobs=jobs)
-    effect = noise_effect(
-        design, data.x, data.y, temperature=temperature, seed=seed, jobs=jobs, progress=progress
-    )
+    if design.technology.process:
+        found = chip_noise(design, data.x[0], temperature=temperature, jobs=jobs, progress=progress)
+        quiet = compact.solve(design.analog, design.cells, data.x, design.conditions(temperature))
+        effect = effect_of(
+            design, quiet.outputs_v, [found.covariance] * len(data), data.y, check_seed(seed), 1
+        )
+    else:
+        found = noise(design, data.x[0], temperature=temperature, jobs=jobs)
+        effect = noise_effect(
+            design, data.x, data.y, temperature=temperature, seed=seed, jobs=jobs, progress=progress
+        )
     worst = found.worst
     details: dict[str, Any] = {
         "band_hz": list(found.band_hz),
@@ -79,13 +88,18 @@ def noise_study(
         "operating_points": effect.simulated,
     }
     provenance: dict[str, Any] = {
-        "method": "adjoint method on the circuit linearised at the first input's operating point; "
+        "method": "ngspice .noise of the whole chip at the first input's operating point; outputs taken as "
+        "independent; snr_db: power of a full-scale sine over that of the noise at the noisiest output"
+        if design.technology.process
+        else "adjoint method on the circuit linearised at the first input's operating point; "
         "snr_db: power of a full-scale sine over that of the noise at the noisiest output",
         "temperature_c": temperature,
         "band_hz": list(found.band_hz),
         "seed": seed,
     }
-    if engine == "ngspice":
+    if design.technology.process:
+        provenance["ngspice"] = ngspice_version()
+    elif engine == "ngspice":
         told = spice_noise(design, data.x[0], temperature=temperature)
         details["ngspice_v_rms"] = [told[k][2] for k in range(design.network.n_out)]
         provenance["ngspice"] = ngspice_version()

@@ -47,13 +47,15 @@ def run_deck(
     timeout_s: float = 600.0,
     points: int | None = None,
     files: Mapping[str, str] | None = None,
+    everything: bool = False,
     on_point: Callable[[int], None] | None = None,
 ) -> SpiceRun:
     """Run one deck with one analysis in a fresh directory and read its raw file.
 
     wanted: the vectors that must be there (`v(y0)`, `i(vdd)`); points: how many values each
     must have, where that is known; files: what lies beside the deck, a `.spiceinit` among them or
-    none is read; on_point: called now and then with the sweep value reached.
+    none is read; everything: answer all that the raw file holds, not just what is wanted;
+    on_point: called now and then with the sweep value reached.
     Raises ToolMissing, or SimulatorError with ngspice's words.
     """
     program = process.find_tool("ngspice")
@@ -91,7 +93,7 @@ def run_deck(
             raise SimulatorError(f"ngspice gave {len(values)} of {points} points: {_words(log)}")
         if not np.isfinite(values).all():
             raise SimulatorError(f"ngspice gave values of {vector} that are not finite: {_words(log)}")
-    return SpiceRun(found, done.cpu_s, done.wall_s, log)
+    return SpiceRun(vectors if everything else found, done.cpu_s, done.wall_s, log)
 
 
 def _report(tail: str, on_point: Callable[[int], None]) -> None:
