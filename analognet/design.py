@@ -23,8 +23,10 @@ from safetensors.numpy import save as save_tensors
 
 from analognet import resources, storage
 from analognet.analog import build, conditions, netlist, pdk, rules
+from analognet.analog.area import ChipArea, chip_area
 from analognet.analog.cells import Cell, library, parse_cell
 from analognet.analog.circuit import Circuit
+from analognet.analog.compact.tables import Conditions
 from analognet.analog.layers import AnalogNetwork
 from analognet.analog.mapping import map_network
 from analognet.analog.ranges import LayerRange, Range, data_ranges, interval_ranges
@@ -48,8 +50,8 @@ class Design:
     network: the float network; analog: its conductances; ranges: what the scales were chosen
     for; calibration: where they came from: `data`, `metadata` or `interval`; dataset: the
     built-in set that calibrated it; samples: a user's own data that did; cells: the library it
-    was built from; source: model digest and the like; notes: what the user should know; corner and
-    mismatch: of a chip, see `under`.
+    was built from; source: model digest and the like; notes: what the user should know; corner,
+    mismatch, conditioned: of a chip, see `under`.
     """
 
     network: Network
@@ -63,6 +65,7 @@ class Design:
     notes: tuple[str, ...] = field(default=())
     corner: str = "tt"
     mismatch: int | None = None
+    conditioned: bool = False
 
     @property
     def technology(self) -> Technology:
@@ -80,6 +83,11 @@ class Design:
     @cached_property
     def tally(self) -> build.Tally:
         return build.tally(self.circuit, self.cells)
+
+    @cached_property
+    def area(self) -> ChipArea | None:
+        """Of a chip, in m^2; None for a board, or cells of unknown area."""
+        return chip_area(self.analog, self.circuit, self.cells)
 
     @cached_property
     def netlist(self) -> str:
@@ -113,10 +121,16 @@ class Design:
         strip = self.technology.resistor.strip
         if strip is None:
             return self
+        if self.conditioned:
+            raise ValueError("these conditions would come on top of others")
         analog = conditions.scaled(self.analog, strip.factor(temperature, corner))
         if mismatch is not None:
-            analog = conditions.mismatched(analog, strip, mismatch)
-        return replace(self, analog=analog, corner=corner, mismatch=mismatch)
+            analog = conditions.mismatched(analog, strip, [mismatch])
+        return replace(self, analog=analog, corner=corner, mismatch=mismatch, conditioned=True)
+
+    def conditions(self, temperature: float) -> Conditions:
+        """Where on its process's map this chip is, at a temperature in Celsius."""
+        return Conditions(self.corner, temperature, self.technology.vdd, self.technology.vss)
 
     def example_input(self) -> Array:
         """(n_in,) one input in units: the first calibration sample, or three quarters up the range."""
@@ -125,6 +139,13 @@ class Design:
             return first
         low, high = self.analog.input_range
         return np.full(self.analog.n_in, low + 0.75 * (high - low))
+
+    @cached_property
+    def transient_netlist(self) -> str:
+        """The subcircuits with what matters in the time domain alone; without a bench."""
+        if self.technology.resistor.strip is None:
+            return self.netlist
+        return netlist.render(build.build(self.analog, self.cells, distributed=True))
 
     def standalone_netlist(self) -> str:
         """`network.cir`: the netlist with a bench, complete for `ngspice -b`."""

@@ -8,7 +8,7 @@ first op-amp's summing node and `u12` its output.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +24,16 @@ INVERTED = "_b"
 Nets = NDArray[np.object_]  # of str: picking from it copies references, not text
 _RAILS = (("com", "common"), ("ref", "in"), ("vdd", "supply"), ("vss", "supply"))
 _OPAMP_NETS = 5  # pins of an op-amp, and of an activation, before those connected by name
+_LINE_S = 1e-8  # s, a hundredth of a chip's latency
 _LEAST_F = 1e-18  # smaller parasitic capacitances are left out
 
 
-def build(network: AnalogNetwork, cells: Mapping[str, Cell]) -> Circuit:
-    """The circuit of a mapped network. Pure: the same network gives the same circuit."""
-    layers = [_layer(network, i, cells) for i in range(len(network.layers))]
+def build(network: AnalogNetwork, cells: Mapping[str, Cell], *, distributed: bool = False) -> Circuit:
+    """The circuit of a mapped network. Pure: the same network gives the same circuit.
+
+    distributed: long resistors of a chip as lines, which tell in the time domain alone.
+    """
+    layers = [_layer(network, i, cells, distributed) for i in range(len(network.layers))]
     top = _top(network, layers, cells)
     used = [e.of for s in (*layers, top) for e in s.elements() if isinstance(e, Instance)]
     names = [n for n in dict.fromkeys([network.technology.opamp, *used]) if n in cells or n == "opamp"]
@@ -138,13 +142,21 @@ def _supports(network: AnalogNetwork, cells: Mapping[str, Cell]) -> Group:
     """Bias and signal common: once for the whole circuit, sized for what common must carry."""
     elements = []
     for name in network.technology.supports:
-        cell = cells[name]
-        params: tuple[tuple[str, float], ...] = ()
-        if "m" in cell.defaults:
-            units = np.ceil(common_current(network, cells) / cell.rating("i_unit", np.inf))
-            params = (("m", max(1.0, float(units))),)
-        elements.append(Instance(f"X{name}", name, cell.pin_names, params))
+        elements.append(
+            Instance(f"X{name}", name, cells[name].pin_names, support_params(network, cells, name))
+        )
     return Group("bias and signal common", tuple(elements))
+
+
+def support_params(
+    network: AnalogNetwork, cells: Mapping[str, Cell], name: str
+) -> tuple[tuple[str, float], ...]:
+    """Parameters of a support cell: `stages` output stages, of `i_unit` amperes each."""
+    cell = cells[name]
+    if "stages" not in cell.defaults:
+        return ()
+    units = np.ceil(common_current(network, cells) / cell.rating("i_unit", np.inf))
+    return (("stages", max(1.0, float(units))),)
 
 
 def common_current(network: AnalogNetwork, cells: Mapping[str, Cell]) -> float:
@@ -180,7 +192,7 @@ def _inverted_copies(network: AnalogNetwork, i: int, nets: list[str], cells: Map
     return Group(f"inverted copies of what layer {i} takes", tuple(elements))
 
 
-def _layer(network: AnalogNetwork, index: int, cells: Mapping[str, Cell]) -> Subcircuit:
+def _layer(network: AnalogNetwork, index: int, cells: Mapping[str, Cell], distributed: bool) -> Subcircuit:
     layer = network.layers[index]
     inputs = [*(f"x{j}" for j in range(layer.n_in)), "ref"]
     labels = [*(str(j) for j in range(layer.n_in)), "b"]
@@ -198,8 +210,10 @@ def _layer(network: AnalogNetwork, index: int, cells: Mapping[str, Cell]) -> Sub
         if name is not None
     }
     groups = [_neuron(layer, i, columns[0], columns[1], columns[2], extra) for i in range(layer.n_out)]
-    if network.technology.resistor.strip is not None:
-        groups.append(_parasitics(layer, network.technology.resistor.strip))
+    strip = network.technology.resistor.strip
+    if strip is not None:
+        groups = [_lines(group, strip) for group in groups] if distributed else groups
+        groups.append(_parasitics(layer, strip, distributed))
     title = (
         f"layer {index}: {layer.n_in} -> {layer.n_out}, {layer.activation}; v(z) = "
         f"{layer.polarity * layer.scale_z:.9g} V per unit, v(y) = {layer.scale_out:.9g} V per unit"
@@ -208,12 +222,35 @@ def _layer(network: AnalogNetwork, index: int, cells: Mapping[str, Cell]) -> Sub
     return Subcircuit(f"layer{index}", title, (*pins, *_RAILS, *bias), tuple(groups))
 
 
-def _parasitics(layer: AnalogLayer, strip: Strip) -> Group:
-    """Capacitances of the layer's resistors to the substrate: half of each at either end."""
+def _is_line(ohms: Array, strip: Strip) -> NDArray[np.bool_]:
+    """Which strips lag by more than `_LINE_S` by themselves: R C / 6, the first moment of an RC line
+    into a virtual ground. A sixth of C at either end and the rest in the middle has the same.
+    """
+    return np.asarray(ohms * strip.capacitance(ohms) / 6 > _LINE_S)
+
+
+def _lines(group: Group, strip: Strip) -> Group:
+    def line(element: Element) -> Element:
+        if not isinstance(element, Star):
+            return element
+        long = _is_line(element.ohms, strip)
+        if not long.any():
+            return element
+        return replace(element, middle_f=np.where(long, strip.capacitance(element.ohms) * 2 / 3, 0.0))
+
+    return Group(group.title, tuple(line(e) for e in group.elements))
+
+
+def _parasitics(layer: AnalogLayer, strip: Strip, distributed: bool) -> Group:
+    """Capacitances of the layer's resistors to the substrate: half of each at either end, or what a
+    line leaves there.
+    """
 
     def half(g: Array) -> Array:
         found = np.zeros_like(g)
-        found[g > 0] = strip.capacitance(1.0 / g[g > 0]) / 2
+        ohms = 1.0 / g[g > 0]
+        share = np.where(_is_line(ohms, strip), 1 / 6, 1 / 2) if distributed else 1 / 2
+        found[g > 0] = strip.capacitance(ohms) * share
         return found
 
     pos, neg, fed = half(layer.g_pos), half(layer.g_neg), half(layer.g_f)
@@ -231,6 +268,14 @@ def _parasitics(layer: AnalogLayer, strip: Strip) -> Group:
     return Group(
         "resistors to substrate", tuple(Shunt(name, net, c) for name, net, c in named if c > _LEAST_F)
     )
+
+
+def minus_capacitance(layer: AnalogLayer, strip: Strip) -> Array:
+    """(n_out,) F that a chip's resistors hang on each inverting input: half of each."""
+    total = np.zeros(layer.n_out)
+    for g in (layer.g_neg, layer.balance_neg[:, None], layer.g_f[:, None]):
+        total += np.where(g > 0, strip.capacitance(1.0 / np.where(g > 0, g, 1.0)) / 2, 0.0).sum(axis=1)
+    return total
 
 
 def _neuron(

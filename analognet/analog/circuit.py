@@ -22,6 +22,7 @@ class Star:
     """Resistors from several nets to one: a summing node's inputs, or a single resistor.
 
     The resistor to nets[k] is called `<prefix>_<labels[k]>` and has ohms[k]; all finite and > 0.
+    middle_f: F to the substrate from each resistor's middle, 0 for one that is a single piece.
     """
 
     prefix: str
@@ -29,6 +30,7 @@ class Star:
     nets: tuple[str, ...]
     labels: tuple[str, ...]
     ohms: Array
+    middle_f: Array | None = None
 
     @staticmethod
     def single(name: str, a: str, b: str, ohms: float) -> Star:

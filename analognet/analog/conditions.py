@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,14 +21,16 @@ def scaled(network: AnalogNetwork, factor: float) -> AnalogNetwork:
     return replace(network, layers=tuple(_changed(layer, lambda g: g / factor) for layer in network.layers))
 
 
-def mismatched(network: AnalogNetwork, strip: Strip, seed: int) -> AnalogNetwork:
-    """Every resistor with an error of its own, of the sigma that its area gives it."""
-    rng = np.random.default_rng([_STREAM, seed])
+def mismatched(
+    network: AnalogNetwork, strip: Strip, seed: Sequence[int], amount: float = 1.0
+) -> AnalogNetwork:
+    """Every resistor with an error of its own, of `amount` times the sigma that its area gives it."""
+    rng = np.random.default_rng([_STREAM, *seed])
 
     def drawn(g: Array) -> Array:
         with np.errstate(divide="ignore"):
             sigma = np.where(g > 0, strip.sigma(1.0 / np.where(g > 0, g, 1.0)), 0.0)
-        changed: Array = g / (1 + sigma * rng.standard_normal(g.shape))
+        changed: Array = g / (1 + amount * sigma * rng.standard_normal(g.shape))
         return changed
 
     return replace(network, layers=tuple(_changed(layer, drawn) for layer in network.layers))

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from analognet.analog.cells import Cell
 from analognet.analog.circuit import Circuit, Element, Instance, Shunt, Star, Subcircuit
+from analognet.analog.technology import Strip
 from analognet.network import Array
 
 WIDTH = 100
 PIN_LIMIT = 1000  # ngspice 39 ends with "N_GLOBAL_NODES overflow" at an instance of 1005
 INSTANCE = "Xnet"  # the network under test, in every bench
+KIT_RESISTOR = "sky130_fd_pr__res_xhigh_po"
 MODELS = "models.spice"  # a process's device models, beside the deck
 
 
@@ -28,7 +33,7 @@ def render(circuit: Circuit) -> str:
     for cell in circuit.cells:
         lines += ["", *cell.text.strip().splitlines()]
         if cell.name == circuit.opamp:
-            lines += ["", *_opamp_role(cell)]
+            lines += ["", *opamp_role(cell)]
     if is_flat(circuit):
         outer = {n: "0" if n == "com" else n for n in circuit.top.pin_names}
         lines += ["", *_flat(circuit, circuit.top, INSTANCE.lower(), outer)]
@@ -64,7 +69,10 @@ def _flat(circuit: Circuit, sub: Subcircuit, path: str, outer: dict[str, str]) -
             elif isinstance(element, Star):
                 names = tuple(f"R.{path}.{n}" for n in element.names)
                 nets = tuple(net(n) for n in element.nets)
-                yield from _resistors(names, nets, net(element.hub), element.ohms)
+                if element.middle_f is None:
+                    yield from _resistors(names, nets, net(element.hub), element.ohms)
+                else:
+                    yield from _strips(names, nets, net(element.hub), element)
             elif element.of in inner:
                 child = inner[element.of]
                 pins = {p: net(n) for p, n in zip(child.pin_names, element.nets, strict=True)}
@@ -74,7 +82,8 @@ def _flat(circuit: Circuit, sub: Subcircuit, path: str, outer: dict[str, str]) -
                 yield from _instance(Instance(name, element.of, nets, element.params))
 
 
-def _opamp_role(part: Cell) -> Iterator[str]:
+def opamp_role(part: Cell) -> Iterator[str]:
+    """The subcircuit `opamp`, which cells ask for, around the part that a technology has for it."""
     pins = " ".join(part.pin_names)
     yield f"* the op-amp that every cell of this design uses: {part.title}"
     yield f".subckt opamp {pins}"
@@ -97,6 +106,8 @@ def _element(element: Element) -> list[str]:
         return _instance(element)
     if isinstance(element, Shunt):
         return [f"{element.name} {element.net} vss {element.farads:.9g}"]
+    if element.middle_f is not None:
+        return list(_strips(element.names, element.nets, element.hub, element))
     if len(element.labels) == 1:
         return _resistors(element.names, element.nets, element.hub, element.ohms)
     # the inner loop of every conversion: one string per resistor, made at once
@@ -113,6 +124,38 @@ def _instance(element: Instance) -> list[str]:
 def _resistors(names: Sequence[str], nets: Sequence[str], hub: str, ohms: Array) -> list[str]:
     values = zip(names, nets, ohms.tolist(), strict=True)
     return [f"{name} {net} {hub} {value:.9g}" for name, net, value in values]
+
+
+def _strips(names: Sequence[str], nets: Sequence[str], hub: str, star: Star) -> Iterator[str]:
+    """Resistors of which the long ones are two halves with their capacitance in the middle."""
+    assert star.middle_f is not None
+    values = zip(names, nets, star.ohms.tolist(), star.middle_f.tolist(), strict=True)
+    for name, net, ohms, farads in values:
+        if farads == 0:
+            yield f"{name} {net} {hub} {ohms:.9g}"
+            continue
+        middle = f"{name}.m".lower()
+        yield f"{name}.a {net} {middle} {ohms / 2:.9g}"
+        yield f"{name}.b {middle} {hub} {ohms / 2:.9g}"
+        yield f"C{name[1:]}.m {middle} vss {farads:.9g}"
+
+
+def with_kit_resistors(text: str, strip: Strip) -> str:
+    """The network's strips as the design kit's own resistor, voltage coefficient and all: for a check.
+
+    ngspice takes several times longer over them, and finds no operating point now and then, so they
+    are not what is simulated. Cells keep what they have.
+    """
+    cells, marker, network = text.partition("\n* layer 0: ")
+
+    def strip_of(match: re.Match[str]) -> str:
+        name, a, b, ohms = match.groups()
+        length = float(strip.length_um(np.array(float(ohms))))
+        return f"X{name} {a} {b} vss {KIT_RESISTOR} w={strip.width_um:g} l={length:.9g} mult=1"
+
+    return (
+        cells + marker + re.sub(r"^(R\S+) (\S+) (\S+) ([0-9.e+-]+)$", strip_of, network, flags=re.MULTILINE)
+    )
 
 
 def wrap(words: Sequence[str]) -> list[str]:

@@ -55,22 +55,25 @@ def run_deck(
     timeout_s: float = 600.0,
     points: int | None = None,
     files: Mapping[str, str] | None = None,
+    everything: bool = False,
     on_point: Callable[[int], None] | None = None,
 ) -> SpiceRun:
     """Run one deck with one analysis in a fresh directory and read its raw file.
 
     wanted: the vectors that must be there (`v(y0)`, `i(vdd)`); points: how many values each
     must have, where that is known; files: what lies beside the deck, a `.spiceinit` among them or
-    none is read; on_point: called now and then with the sweep value reached.
+    none is read; everything: answer all that the raw file holds, not just what is wanted;
+    on_point: called now and then with the sweep value reached.
     Raises ToolMissing, or SimulatorError with ngspice's words.
     """
     raw, done = _run(deck, timeout_s, files, on_point)
     log = done.stdout + done.stderr
-    found = _checked(parse_raw(raw), wanted, log)
+    vectors = parse_raw(raw)
+    found = _checked(vectors, wanted, log)
     for values in found.values():
         if points is not None and len(values) != points:
             raise SimulatorError(f"ngspice gave {len(values)} of {points} points: {_words(log)}")
-    return SpiceRun(found, done.cpu_s, done.wall_s, log)
+    return SpiceRun(vectors if everything else found, done.cpu_s, done.wall_s, log)
 
 
 def run_analyses(

@@ -237,6 +237,7 @@ def spice_noise(
     volts = nine_digits(_one_input(design, x))
     nets = build.output_nets(design.analog)
     technology = design.technology
+    against = f",{design.circuit.common}" if design.circuit.common else ""
     found: dict[int, tuple[Array, Array, float]] = {}
     for output in range(len(nets)) if outputs is None else outputs:
         lines = [
@@ -247,14 +248,16 @@ def spice_noise(
             f".temp {temperature:.9g}",
             ".control",
             "set filetype=binary",
-            f"noise v({nets[output]}) vx0 dec {PER_DECADE} {low:.9g} {high:.9g}",
+            f"noise v({nets[output]}{against}) vx0 dec {PER_DECADE} {low:.9g} {high:.9g}",
             "setplot noise1",
             "write out.raw onoise_spectrum",
             "quit 0",
             ".endc",
             ".end",
         ]
-        run = ngspice.run_deck("\n".join(lines) + "\n", ["frequency", "onoise_spectrum"], timeout_s=timeout_s)
+        run = ngspice.run_deck(
+            "\n".join(lines) + "\n", ["frequency", "onoise_spectrum"], timeout_s=timeout_s, files=design.files
+        )
         f = np.real(run.vectors["frequency"])
         density = np.real(run.vectors["onoise_spectrum"]) ** 2
         found[output] = (f, density, float(np.sqrt(_log_weights(f) @ density)))

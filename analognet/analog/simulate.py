@@ -93,11 +93,11 @@ def operating_points(
     zero = table[common][:, None] if circuit.common else 0.0
     values = [np.stack([table[p] for p in names], axis=1) - zero for names in probes]
     clipped = _check(network, cells, x, dict(zip(layers, values, strict=True)), temperature)
-    power = -(t.vdd * table["i(vdd)"] + t.vss * table["i(vss)"])
     if t.process:  # whatever drives a signal does so from the same rails, by ideal push-pull stages
-        power = power + (t.vdd - t.vss) * (table[_DRIVEN] + np.maximum(-table["i(vref)"], 0.0))
+        drivers = table[_DRIVEN] + np.maximum(-table["i(vref)"], 0.0)
+        power = (t.vdd - t.vss) * (drivers - table["i(vdd)"])
     else:
-        power = power - t.reference * table["i(vref)"]
+        power = -(t.vdd * table["i(vdd)"] + t.vss * table["i(vss)"] + t.reference * table["i(vref)"])
     return OperatingPoints(
         outputs_v=values[-1],
         hidden_v=tuple(values[:-1]),

@@ -20,7 +20,7 @@ _STEP = "output step of 0.4 V, 100 kOhm and 2 pF to the common"
 _CURVE = "output unloaded"
 
 FIGURES: Final[Mapping[str, Figure]] = {
-    "area_m2": Figure("m2", "area", "estimated from the devices, see analognet/analog/area.py"),
+    "area_m2": Figure("m2", "area", "estimated from the devices, see analognet/analog/cell_area.py"),
     "supply_a": Figure("A", "supply current", "without what the output delivers"),
     "supply_off_a": Figure("A", "supply current, off", "input at -full scale"),
     "offset_v": Figure("V", "offset", _FOLLOWER),

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
 from analognet import process
-from analognet.analog.area import area
+from analognet.analog.cell_area import cell_area
 from analognet.analog.cells import Cell
 from analognet.characterize import activations, opamps, rectifiers, steps, supports
 from analognet.characterize.fixture import Fixture
@@ -84,7 +84,7 @@ def characterize(
     rest, size = found[len(points) * size :], len(varied)
     return Characterization(
         fixture,
-        area(fixture.cell, fixture.cells, fixture.technology),
+        cell_area(fixture.cell, fixture.cells, fixture.technology),
         tuple(zip(points, at_points, strict=True)),
         tuple(_joined(rest[k * size : (k + 1) * size]) for k in range(samples)) if varied else (),
         seed,

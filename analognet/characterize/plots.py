@@ -12,7 +12,16 @@ from analognet.characterize.datasheet import Datasheet
 _COLUMNS: Final = 4
 _CURVES, _HISTOGRAMS = 8, 4  # at most
 _UNITS: Final = {"V": (1e3, "mV"), "A": (1e6, "uA"), "Hz": (1e-6, "MHz")}
-_FIRST: Final = ("offset_v", "floor_v", "common_offset_v", "a0_db", "slope_1_v", "centre_v", "span_v", "zero_error_v")
+_FIRST: Final = (
+    "offset_v",
+    "floor_v",
+    "common_offset_v",
+    "a0_db",
+    "slope_1_v",
+    "centre_v",
+    "span_v",
+    "zero_error_v",
+)
 
 
 def datasheet_figure(sheet: Datasheet) -> bytes:
