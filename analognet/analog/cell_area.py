@@ -9,8 +9,10 @@ length with the contact heads, at the pitch of their width and 0.48 um of space 
 
 from __future__ import annotations
 
+import ast
+import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -23,6 +25,12 @@ DIFFUSION_UM = 0.58
 LAYOUT_FACTOR = 2.0
 MIM_SPACE_UM = 0.84
 POLY_SPACE_UM, POLY_HEADS_UM = 0.48, 2.08
+_OPERATIONS: Mapping[type[ast.operator], Callable[[float, float], float]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
 _VALUE = re.compile(r"\b(w|l|m|nf)\s*=\s*(\{[^{}]*\}|'[^']*'|\S+)", re.IGNORECASE)
 
 
@@ -69,14 +77,22 @@ def _instance(
 
 
 def _number(cell: Cell, text: str, known: Mapping[str, float]) -> float:
-    """A number, a parameter, or a product of them: `3`, `{m}`, `{8*m}`."""
-    product = 1.0
-    for part in text.strip("{}'").split("*"):
-        name = part.strip().lower()
-        try:
-            product *= known[name] if name in known else float(name)
-        except ValueError:
-            raise InputError(
-                f"cell '{cell.name}': {text} is no number, parameter or product of them; its area is not known"
-            ) from None
-    return product
+    """A number or an expression of numbers and parameters: `3`, `{m}`, `{r/(1-slope)}`."""
+    try:
+        return _evaluate(ast.parse(text.strip("{}' ").lower(), mode="eval").body, known)
+    except (SyntaxError, ValueError, KeyError, ZeroDivisionError, RecursionError):
+        raise InputError(
+            f"cell '{cell.name}': {text} is no number or expression of parameters; its area is not known"
+        ) from None
+
+
+def _evaluate(node: ast.expr, known: Mapping[str, float]) -> float:
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+        return float(node.value)
+    if isinstance(node, ast.Name):
+        return known[node.id]
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return -_evaluate(node.operand, known)
+    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATIONS:
+        return _OPERATIONS[type(node.op)](_evaluate(node.left, known), _evaluate(node.right, known))
+    raise ValueError("neither a number nor a sum or product")

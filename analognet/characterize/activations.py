@@ -7,12 +7,13 @@ from scipy.optimize import least_squares
 
 from analognet.analog.cells import Cell
 from analognet.analog.ngspice import AC, DC, NOISE, OP
-from analognet.characterize.fixture import SWEEP, Bench, Fixture, Plots
+from analognet.characterize.fixture import Bench, Fixture, Plots
 from analognet.characterize.opamps import BAND, LOAD_F, at
 from analognet.characterize.points import Point
 from analognet.characterize.reading import crossing_log, decibels, integrated
 from analognet.characterize.rectifiers import PUSH_A, largest
 from analognet.characterize.study import Curve, Measured, Study, Value
+from analognet.characterize.sweep import NET, Sweep
 from analognet.errors import InputError
 from analognet.network import Activation, Array
 
@@ -56,7 +57,11 @@ def reach(fixture: Fixture) -> float:
 
 def transfer(fixture: Fixture, point: Point) -> Bench:
     """One sweep of three cells: t unloaded, p with a current into its output, m with one out of it."""
-    lines = [*fixture.domain("x", point), *fixture.domain("y", point), "Vsw sw 0 0"]
+    lines = [
+        *fixture.domain("x", point, held=True),
+        *fixture.domain("y", point, held=True),
+        *_sweep(fixture).lines(),
+    ]
     sunk = [p for p in ("vss", "com") if p in fixture.cell.pin_names]
     for tag, domain in (("t", "x"), ("p", "y"), ("m", "y")):
         nets = {"in": f"in_{tag}", "out": f"out_{tag}"}
@@ -65,18 +70,18 @@ def transfer(fixture: Fixture, point: Point) -> Bench:
             *fixture.metered(tag, domain, "in", "vdd", *sunk, **nets),
         ]
     lines += [f"Ip com_y out_p {PUSH_A:.9g}", f"Im out_m com_y {PUSH_A:.9g}"]
-    edge = reach(fixture)
-    step = 2 * edge / (_POINTS - 1)
     nodes = [f"v(out_{tag})" for tag in "tpm"] + ["v(com_x)", "v(com_y)"]
     meters = [f"i(vm_{pin}_t)" for pin in ("in", "vdd", *sunk)]
-    return Bench(
-        lines, (f".dc Vsw {-edge:.9g} {edge + step / 100:.9g} {step:.9g}",), {DC: (SWEEP, *nodes, *meters)}
-    )
+    return Bench(lines, (_sweep(fixture).card(),), {DC: (NET, *nodes, *meters)})
+
+
+def _sweep(fixture: Fixture) -> Sweep:
+    return Sweep(-reach(fixture), reach(fixture), _POINTS)
 
 
 def read_transfer(fixture: Fixture, point: Point, plots: Plots) -> Measured:
-    dc = plots[DC]
-    x = dc[SWEEP]
+    dc = _sweep(fixture).read(plots[DC])
+    x = dc[NET]
     out = dc["v(out_t)"] - dc["v(com_x)"]
     error = out - nominal(fixture, x)
     values: dict[str, Value] = {
@@ -136,7 +141,7 @@ def small_signal(fixture: Fixture, point: Point) -> Bench:
     leaky = _function(fixture.cell).name == "leaky_relu"
     v = 0.4 * fixture.technology.full_scale * fixture.cell.polarity if leaky else 0.0
     lines = [
-        *fixture.domain("x", point),
+        *fixture.domain("x", point, held=True),
         f"Vin in com_x {v:.9g} ac 1",
         fixture.instance(fixture.cell.name, "t", "x", **{"in": "in", "out": "out"}),
         f"Cl out com_x {LOAD_F:.9g}",

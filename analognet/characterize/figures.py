@@ -14,9 +14,9 @@ class Figure:
     condition: str = ""
 
 
-_FOLLOWER = "follower, 100 kOhm and 2 pF to the common"
-_OPEN = "100 kOhm and 2 pF to the common"
-_STEP = "output step of 0.4 V, 100 kOhm and 2 pF to the common"
+_FOLLOWER = "follower, 100 kOhm and 2 pF to the common, which is held"
+_OPEN = "100 kOhm and 2 pF to the common, which is held"
+_STEP = "output step of 0.4 V, 100 kOhm and 2 pF to the common, which is held"
 _CURVE = "output unloaded"
 
 FIGURES: Final[Mapping[str, Figure]] = {
@@ -28,6 +28,7 @@ FIGURES: Final[Mapping[str, Figure]] = {
     "gbw_hz": Figure("Hz", "unity-gain frequency", _OPEN),
     "phase_margin_deg": Figure("deg", "phase margin", f"noise gain 1, {_OPEN}"),
     "phase_margin_4_deg": Figure("deg", "phase margin", f"noise gain 4, {_OPEN}"),
+    "phase_margin_own_deg": Figure("deg", "phase margin", "noise gain 1, the technology's own common"),
     "gain_margin_db": Figure("dB", "gain margin", f"noise gain 1, at most 1 GHz, {_OPEN}"),
     "cmrr_db": Figure("dB", "common-mode rejection", "1 Hz"),
     "cmrr_100k_db": Figure("dB", "common-mode rejection", "100 kHz"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from typing import TypeVar
 
 from analognet import process
 from analognet.analog.cell_area import cell_area
@@ -17,6 +18,8 @@ from analognet.errors import UsageError
 
 FAMILIES = ("opamp", "amplifier", "activation", "support")
 Progress = Callable[[int, int], None]
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,23 +73,29 @@ def characterize(
     """
     chosen = studies(fixture.cell)
     varied = [study for study in chosen if study.mismatch]
+    others = [n for study in chosen for n in study.bench(fixture, Point()).names]
+    where = list(dict.fromkeys([*points, Point()]))
+    found = _in_parallel(lambda point: fixture.rest(point, others), where, jobs, None)
+    rest = dict(zip(where, found, strict=True))
     work: list[tuple[Study, Point, int | None]] = [
         (study, point, None) for point in points for study in chosen
     ]
     work += [(study, Point(), seed + k) for k in range(samples) for study in varied]
 
-    def measure(study: Study, point: Point, chip: int | None) -> Measured:
-        return study.read(fixture, point, fixture.run(study.bench(fixture, point), point, chip))
+    def measure(task: tuple[Study, Point, int | None]) -> Measured:
+        study, point, chip = task
+        bench = study.bench(fixture, point)
+        return study.read(fixture, point, fixture.run(bench, point, chip, rest[point]))
 
-    found = _in_parallel([lambda w=w: measure(*w) for w in work], jobs, progress)  # type: ignore[misc]
+    measured = _in_parallel(measure, work, jobs, progress)
     size = len(chosen)
-    at_points = [_joined(found[k * size : (k + 1) * size]) for k in range(len(points))]
-    rest, size = found[len(points) * size :], len(varied)
+    at_points = [_joined(measured[k * size : (k + 1) * size]) for k in range(len(points))]
+    varying, size = measured[len(points) * size :], len(varied)
     return Characterization(
         fixture,
         cell_area(fixture.cell, fixture.cells, fixture.technology),
         tuple(zip(points, at_points, strict=True)),
-        tuple(_joined(rest[k * size : (k + 1) * size]) for k in range(samples)) if varied else (),
+        tuple(_joined(varying[k * size : (k + 1) * size]) for k in range(samples)) if varied else (),
         seed,
     )
 
@@ -99,11 +108,11 @@ def _joined(parts: Sequence[Measured]) -> Measured:
 
 
 def _in_parallel(
-    work: Sequence[Callable[[], Measured]], jobs: int, progress: Progress | None
-) -> list[Measured]:
-    """Results in the order of the work. Whatever goes wrong, nothing is left running."""
+    work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int, progress: Progress | None
+) -> list[Result]:
+    """Results in the order of the tasks. Whatever goes wrong, nothing is left running."""
     with ThreadPoolExecutor(max_workers=jobs) as pool:
-        futures = [pool.submit(task) for task in work]
+        futures = [pool.submit(work, task) for task in tasks]
         try:
             for done, future in enumerate(as_completed(futures), 1):
                 future.result()

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from analognet.analog.ngspice import AC, DC, NOISE, OP
-from analognet.characterize.fixture import SWEEP, Bench, Fixture, Plots
+from analognet.characterize.fixture import Bench, Fixture, Plots
 from analognet.characterize.points import Point
 from analognet.characterize.reading import (
     at_frequency,
@@ -21,6 +21,7 @@ from analognet.characterize.reading import (
     within,
 )
 from analognet.characterize.study import Curve, Measured, Study
+from analognet.characterize.sweep import NET, Sweep
 from analognet.network import Array
 
 LOAD_OHM, LOAD_F = 100e3, 2e-12
@@ -30,12 +31,7 @@ COMMON_ERROR_V = 5e-3  # at the input: what ends the common-mode range
 BAND = (1.0, 10e6)  # Hz, of integrated noise
 _HIGHEST_HZ = 1e9
 _AMPERES = 2e-3  # the load current's range is this times the square of the rail
-_STEP_V = 0.01
-
-
-def level(fixture: Fixture) -> float:
-    """The output voltage, against the common, at which an amplifier is measured."""
-    return 0.4 * fixture.technology.full_scale if fixture.cell.family == "amplifier" else 0.0
+_POINTS = 181
 
 
 def load(tag: str, domain: str, ohms: float = LOAD_OHM) -> list[str]:
@@ -43,28 +39,28 @@ def load(tag: str, domain: str, ohms: float = LOAD_OHM) -> list[str]:
 
 
 def small_signal(fixture: Fixture, point: Point) -> Bench:
-    """Five amplifiers without feedback at AC (a giant inductor closes the loop at DC), each on a board
-    of its own: signal a, common mode b, ripple on vdd c and on vss d with the common held, ripple on the
-    supply f with the technology's own common; and a follower e for noise.
+    """Six amplifiers without feedback at AC (a giant inductor closes the loop at DC), each on a board
+    of its own, and a follower e for noise. With the common held: signal a, common mode b, ripple on vdd c
+    and on vss d; with the technology's own common: signal g, ripple on the supply f.
     """
-    name, v = fixture.cell.name, level(fixture)
+    name, v = fixture.cell.name, fixture.level(fixture.cell.name)
     lines = []
-    for tag in "abcdf":
+    for tag in "abcdfg":
         ripple = ("ac 1" if tag in "cf" else "", "ac 1" if tag == "d" else "")
-        lines += fixture.domain(tag, point, *ripple, held=tag in "cd")
+        lines += fixture.domain(tag, point, *ripple, held=tag in "abcd")
         nets = {"inp": f"inp_{tag}", "inn": f"inn_{tag}", "out": f"out_{tag}"}
         lines += [
             fixture.instance(name, tag, tag, **nets),
-            f"Vin_{tag} inp_{tag} com_{tag} {v:.9g}{' ac 1' if tag in 'ab' else ''}",
+            f"Vin_{tag} inp_{tag} com_{tag} {v:.9g}{' ac 1' if tag in 'abg' else ''}",
             f"Lf_{tag} out_{tag} inn_{tag} 1e9",
             f"Cf_{tag} inn_{tag} {'inp_b' if tag == 'b' else f'com_{tag}'} 1",
             *load(tag, tag),
         ]
-    lines += fixture.domain("e", point)
+    lines += fixture.domain("e", point, held=True)
     sunk = [p for p in ("vss", "com") if p in fixture.cell.pin_names]
     lines += fixture.metered("e", "e", *sunk, inp="inp_e", inn="out_e", out="out_e")
     lines += [f"Vin_e inp_e com_e {v:.9g} ac 1", *load("e", "e")]
-    nodes = [f"v({n}_{tag})" for tag in "abcdf" for n in ("inp", "inn", "out", "com")]
+    nodes = [f"v({n}_{tag})" for tag in "abcdfg" for n in ("inp", "inn", "out", "com")]
     meters = [f"i(vm_{p}_e)" for p in sunk]
     return Bench(
         lines,
@@ -84,13 +80,13 @@ def small_signal(fixture: Fixture, point: Point) -> Bench:
 def read_small_signal(fixture: Fixture, point: Point, plots: Plots) -> Measured:
     ac, op, noise = plots[AC], plots[OP], plots[NOISE]
     f = np.real(ac["frequency"])
-    gain = _against_common(ac, "a") / (ac["v(inp_a)"] - ac["v(inn_a)"])
-    size, phase = np.abs(gain), np.unwrap(np.angle(gain))
-    phase = np.degrees(phase - phase[0])  # from 0, whichever side of +-180 rounding put it
+    gain, size, phase = _gain(ac, "a")
+    _, own_size, own_phase = _gain(ac, "g")
     common, on_vdd, on_vss, on_both = (_against_common(ac, tag) for tag in "bcdf")
 
-    def margin(noise_gain: float) -> float | None:
-        crossed = crossing_log(f, size, noise_gain)
+    def margin(noise_gain: float, size: Array = size, phase: Array = phase) -> float | None:
+        """Where the loop gain is last above 1: a resonance may take it there more than once."""
+        crossed = crossing_log(f[::-1], size[::-1], noise_gain)
         return None if crossed is None else 180.0 + at_frequency(f, phase, crossed)
 
     turned = np.flatnonzero(phase <= -180.0)
@@ -98,9 +94,10 @@ def read_small_signal(fixture: Fixture, point: Point, plots: Plots) -> Measured:
     density = np.real(noise["inoise_spectrum"])
     f_noise = np.real(noise["frequency"])
     values: dict[str, float | None] = {
-        "offset_v": float(op["v(out_e)"][0] - op["v(com_e)"][0]) - level(fixture),
+        "offset_v": float(op["v(out_e)"][0] - op["v(com_e)"][0]) - fixture.level(fixture.cell.name),
         "supply_a": sum(-float(op[name][0]) for name in op if name.startswith("i(")),
         "a0_db": float(decibels(size[0])),
+        "phase_margin_own_deg": margin(1.0, own_size, own_phase),
         "gbw_hz": crossing_log(f, size, 1.0),
         "phase_margin_deg": margin(1.0),
         "phase_margin_4_deg": margin(4.0),
@@ -125,6 +122,13 @@ def read_small_signal(fixture: Fixture, point: Point, plots: Plots) -> Measured:
     return Measured(values, curves)
 
 
+def _gain(ac: Mapping[str, Array], tag: str) -> tuple[Array, Array, Array]:
+    """The open loop's complex gain (N,), its size, and its phase in degrees, 0 at DC."""
+    gain = _against_common(ac, tag) / (ac[f"v(inp_{tag})"] - ac[f"v(inn_{tag})"])
+    phase = np.unwrap(np.angle(gain))
+    return gain, np.abs(gain), np.degrees(phase - phase[0])
+
+
 def _against_common(ac: Mapping[str, Array], tag: str) -> Array:
     return ac[f"v(out_{tag})"] - ac[f"v(com_{tag})"]
 
@@ -137,11 +141,10 @@ def static(fixture: Fixture, point: Point) -> Bench:
     """One sweep of three amplifiers: an inverter s into its load, an amplifier c whose inputs follow
     the sweep while a servo holds its output, and a follower i that delivers a current.
     """
-    name, v = fixture.cell.name, level(fixture)
-    high, low = point.rails(fixture.technology)
+    name, v = fixture.cell.name, fixture.level(fixture.cell.name)
     lines = [
-        *fixture.domain("x", point),
-        "Vsw sw 0 0",
+        *fixture.domain("x", point, held=True),
+        *_sweep(fixture, point).lines(),
         "Ein_s in_s com_x sw 0 1",
         "R1_s in_s inn_s 1e6",
         "R2_s inn_s out_s 1e6",
@@ -156,14 +159,17 @@ def static(fixture: Fixture, point: Point) -> Bench:
         f"Bload out_i 0 I={_AMPERES:.9g}*v(sw)*abs(v(sw))",
     ]
     nodes = [f"v({n})" for n in ("out_s", "inp_c", "inn_c", "out_i", "com_x")]
-    return Bench(
-        lines, (f".dc Vsw {low:.9g} {high + _STEP_V / 100:.9g} {_STEP_V:.9g}",), {DC: (SWEEP, *nodes)}
-    )
+    return Bench(lines, (_sweep(fixture, point).card(),), {DC: (NET, *nodes)})
+
+
+def _sweep(fixture: Fixture, point: Point) -> Sweep:
+    high, low = point.rails(fixture.technology)
+    return Sweep(low, high, _POINTS)
 
 
 def read_static(fixture: Fixture, point: Point, plots: Plots) -> Measured:
-    dc, v = plots[DC], level(fixture)
-    x, com = dc[SWEEP], dc["v(com_x)"]
+    dc, v = _sweep(fixture, point).read(plots[DC]), fixture.level(fixture.cell.name)
+    x, com = dc[NET], dc["v(com_x)"]
     inverted = dc["v(out_s)"] - com
     swing = within(x, inverted + x, ERROR_V, -v)
     offset = dc["v(inp_c)"] - dc["v(inn_c)"]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from analognet.analog.ngspice import DC
-from analognet.characterize.fixture import SWEEP, Bench, Fixture, Plots
+from analognet.characterize.fixture import Bench, Fixture, Plots
 from analognet.characterize.opamps import at
 from analognet.characterize.points import Point
 from analognet.characterize.study import Curve, Measured, Study
+from analognet.characterize.sweep import NET, Sweep
 from analognet.network import Activation, Array
 
 PUSH_A = 5e-6
@@ -19,8 +20,12 @@ def transfer(fixture: Fixture, point: Point) -> Bench:
     """Three inverters of two feedback resistors each: t alone, p with a current into its output, m with
     one out of it. The last two stand on a board of their own.
     """
-    full, ohms = fixture.technology.full_scale, fixture.technology.resistor.feedback_ohm
-    lines = [*fixture.domain("x", point), *fixture.domain("y", point), "Vsw sw 0 0"]
+    ohms = fixture.technology.resistor.feedback_ohm
+    lines = [
+        *fixture.domain("x", point, held=True),
+        *fixture.domain("y", point, held=True),
+        *_sweep(fixture).lines(),
+    ]
     for tag, domain in (("t", "x"), ("p", "y"), ("m", "y")):
         nets = {"inp": f"com_{domain}", "inn": f"inn_{tag}", "out": f"out_{tag}"}
         lines += [
@@ -30,14 +35,18 @@ def transfer(fixture: Fixture, point: Point) -> Bench:
             *fixture.metered(tag, domain, "vdd", "com", **nets),
         ]
     lines += [f"Ip com_y out_p {PUSH_A:.9g}", f"Im out_m com_y {PUSH_A:.9g}"]
-    step = 2 * full / (_POINTS - 1)
     nodes = ("v(out_t)", "v(out_p)", "v(out_m)", "v(com_x)", "v(com_y)", "i(vm_vdd_t)", "i(vm_com_t)")
-    return Bench(lines, (f".dc Vsw {-full:.9g} {full + step / 100:.9g} {step:.9g}",), {DC: (SWEEP, *nodes)})
+    return Bench(lines, (_sweep(fixture).card(),), {DC: (NET, *nodes)})
+
+
+def _sweep(fixture: Fixture) -> Sweep:
+    full = fixture.technology.full_scale
+    return Sweep(-full, full, _POINTS, fixture.level(fixture.cell.name))
 
 
 def read_transfer(fixture: Fixture, point: Point, plots: Plots) -> Measured:
-    dc, full = plots[DC], fixture.technology.full_scale
-    x = dc[SWEEP]
+    dc, full = _sweep(fixture).read(plots[DC]), fixture.technology.full_scale
+    x = dc[NET]
     nominal = Activation.parse(fixture.cell.activation or "relu")(x)
     out = dc["v(out_t)"] - dc["v(com_x)"]
     error = out - nominal

@@ -34,7 +34,7 @@ def steps(fixture: Fixture, point: Point) -> Bench:
     a rectifying amplifier r also comes back from off, beside w.
     """
     low, high = levels(fixture, large=True)
-    lines = [*fixture.domain("x", point), *_inverter(fixture, "s", 1.0, _pulse(-low, -high))]
+    lines = [*fixture.domain("x", point, held=True), *_inverter(fixture, "s", 1.0, _pulse(-low, -high))]
     low, high = levels(fixture, large=False)
     lines += _inverter(fixture, "n", _GAIN, _pulse(-low / _GAIN, -high / _GAIN))
     lines += _inverter(fixture, "h", _GAIN, f"{-high / _GAIN:.9g}")

@@ -7,11 +7,12 @@ import numpy as np
 from analognet.analog.cells import Cell, logical_lines
 from analognet.analog.ngspice import AC, DC, NOISE, OP, TRAN
 from analognet.analog.pdk import PREFIX
-from analognet.characterize.fixture import SWEEP, TRANSIENT_OPTIONS, Bench, Fixture, Plots
+from analognet.characterize.fixture import TRANSIENT_OPTIONS, Bench, Fixture, Plots
 from analognet.characterize.opamps import BAND, ERROR_V, at
 from analognet.characterize.points import Point
 from analognet.characterize.reading import at_frequency, integrated, settled, within
 from analognet.characterize.study import Curve, Measured, Study, Value
+from analognet.characterize.sweep import NET, Sweep
 
 FAST_S, SLOW_S = 1e-6, 1e-3  # rise of the supply
 SETTLED_V, COMMON_SETTLED_V = 5e-3, 1e-3
@@ -57,8 +58,8 @@ def bias(fixture: Fixture, point: Point) -> Bench:
     for cell, _, path in mirrors(fixture):
         used[cell.name] = cell
         wanted.append(f"i(@m.xu_{cell.name}.{path}[id])")
-    for name, cell in used.items():
-        lines += _biased(fixture, cell, f"u_{name}", "x")
+    for name in used:
+        lines += fixture.at_rest(name, f"u_{name}", "x")
     return Bench(lines, (".op",), {OP: wanted}, tuple(used))
 
 
@@ -72,16 +73,6 @@ def _metered(fixture: Fixture, point: Point) -> list[str]:
             words[1 + place] = "m_vdd"
             lines[k] = " ".join(words)
     return [*lines, "Vm_vdd vdd_x m_vdd 0"]
-
-
-def _biased(fixture: Fixture, cell: Cell, tag: str, domain: str) -> list[str]:
-    """A cell at rest: an amplifier as a follower, an activation with its input at the common."""
-    if cell.family == "activation":
-        nets = {"in": f"com_{domain}", "out": f"o_{tag}"}
-        return [fixture.instance(cell.name, tag, domain, **nets)]
-    v = 0.4 * fixture.technology.full_scale if cell.family == "amplifier" else 0.0
-    nets = {"inp": f"i_{tag}", "inn": f"o_{tag}", "out": f"o_{tag}"}
-    return [f"Vi_{tag} i_{tag} com_{domain} {v:.9g}", fixture.instance(cell.name, tag, domain, **nets)]
 
 
 def read_bias(fixture: Fixture, point: Point, plots: Plots) -> Measured:
@@ -133,10 +124,9 @@ def rated(cell: Cell) -> float:
 def common(fixture: Fixture, point: Point) -> Bench:
     """The common under a load: a sweep on board x, AC and noise on the same, its supply current."""
     amperes = rated(fixture.cell)
-    high, low = point.rails(fixture.technology)
     lines = [
         *_metered(fixture, point),
-        "Vsw sw 0 0",
+        *_load_sweep(fixture, point).lines(),
         f"Bload 0 com_x I={4 * amperes / fixture.technology.vdd**2:.9g}*v(sw)*abs(v(sw))",
         "Iac 0 com_x 0 ac 1",
     ]
@@ -144,23 +134,29 @@ def common(fixture: Fixture, point: Point) -> Bench:
         lines,
         (
             ".op",
-            f".dc Vsw {low:.9g} {high:.9g} 0.005",
+            _load_sweep(fixture, point).card(),
             ".ac dec 20 1 100e6",
             f".noise v(com_x) Iac dec 20 {BAND[0]:.9g} {BAND[1]:.9g}",
         ),
         {
             OP: ("v(com_x)", "i(vm_vdd)"),
-            DC: (SWEEP, "v(com_x)"),
+            DC: (NET, "v(com_x)"),
             AC: ("frequency", "v(com_x)"),
             NOISE: ("frequency", "onoise_spectrum"),
         },
     )
 
 
-def read_common(fixture: Fixture, point: Point, plots: Plots) -> Measured:
-    op, dc, ac, noise = plots[OP], plots[DC], plots[AC], plots[NOISE]
+def _load_sweep(fixture: Fixture, point: Point) -> Sweep:
     high, low = point.rails(fixture.technology)
-    x = dc[SWEEP]
+    return Sweep(low, high, 361)
+
+
+def read_common(fixture: Fixture, point: Point, plots: Plots) -> Measured:
+    op, ac, noise = plots[OP], plots[AC], plots[NOISE]
+    dc = _load_sweep(fixture, point).read(plots[DC])
+    high, low = point.rails(fixture.technology)
+    x = dc[NET]
     current = 4 * rated(fixture.cell) / fixture.technology.vdd**2 * x * np.abs(x)
     moved = dc["v(com_x)"] - at(x, dc["v(com_x)"], 0.0)
     limits = within(current, moved, ERROR_V, 0.0)
