@@ -42,7 +42,8 @@ class Strip(BaseModel):
 
     R = end_ohm + ohm_per_um L. area_f: F/m^2 to the substrate below; fringe_f: F/m along each edge;
     match_um: relative sigma of a strip of W L = 1 um^2; tc1, tc2: 1/K and 1/K^2 about tnom (C), of
-    all strips alike; spread: relative, from nominal to the process's resistance corners.
+    all strips alike; spread: relative, from nominal to the process's resistance corners, and
+    tc1_spread: 1/K, what tc1 gains at the high one.
     """
 
     model_config = _STRICT
@@ -58,6 +59,7 @@ class Strip(BaseModel):
     tc2: float
     tnom: float = 25.0
     spread: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    tc1_spread: float = 0.0
 
     def length_um(self, ohms: Array) -> Array:
         """Lengths in um of strips of these resistances in ohms, heads not counted."""
@@ -80,8 +82,10 @@ class Strip(BaseModel):
     def factor(self, temperature: float, corner: str) -> float:
         """R / R(nominal, 27 C) at a temperature in Celsius, at one of the process's corners."""
         t, t0 = temperature - self.tnom, NOMINAL_C - self.tnom
-        drift = (1 + self.tc1 * t + self.tc2 * t * t) / (1 + self.tc1 * t0 + self.tc2 * t0 * t0)
-        return drift * (1 + self.spread * RESISTANCE_CORNERS.get(corner, 0))
+        side = RESISTANCE_CORNERS.get(corner, 0)
+        tc1 = self.tc1 + side * self.tc1_spread
+        hot = (1 + self.spread * side) * (1 + tc1 * t + self.tc2 * t * t)
+        return hot / (1 + self.tc1 * t0 + self.tc2 * t0 * t0)
 
 
 class ResistorKind(BaseModel):

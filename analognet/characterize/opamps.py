@@ -32,6 +32,7 @@ BAND = (1.0, 10e6)  # Hz, of integrated noise
 _HIGHEST_HZ = 1e9
 _AMPERES = 2e-3  # the load current's range is this times the square of the rail
 _POINTS = 181
+_LEAST = 1e-15  # a gain below is rounding
 
 
 def load(tag: str, domain: str, ohms: float = LOAD_OHM) -> list[str]:
@@ -102,14 +103,14 @@ def read_small_signal(fixture: Fixture, point: Point, plots: Plots) -> Measured:
         "phase_margin_deg": margin(1.0),
         "phase_margin_4_deg": margin(4.0),
         "gain_margin_db": None if critical is None else -float(decibels(at_frequency(f, size, critical))),
-        "cmrr_db": float(decibels(size[0] / abs(common[0]))),
-        "cmrr_100k_db": _ratio_at(f, gain, common, 1e5),
-        "psrr_vdd_db": float(decibels(size[0] / abs(on_vdd[0]))),
-        "psrr_vdd_100k_db": _ratio_at(f, gain, on_vdd, 1e5),
-        "psrr_vss_db": float(decibels(size[0] / abs(on_vss[0]))),
-        "psrr_vss_100k_db": _ratio_at(f, gain, on_vss, 1e5),
-        "psrr_db": float(decibels(size[0] / abs(on_both[0]))),
-        "psrr_100k_db": _ratio_at(f, gain, on_both, 1e5),
+        "cmrr_db": _rejection(f, gain, common, BAND[0]),
+        "cmrr_100k_db": _rejection(f, gain, common, 1e5),
+        "psrr_vdd_db": _rejection(f, gain, on_vdd, BAND[0]),
+        "psrr_vdd_100k_db": _rejection(f, gain, on_vdd, 1e5),
+        "psrr_vss_db": _rejection(f, gain, on_vss, BAND[0]),
+        "psrr_vss_100k_db": _rejection(f, gain, on_vss, 1e5),
+        "psrr_db": _rejection(f, gain, on_both, BAND[0]),
+        "psrr_100k_db": _rejection(f, gain, on_both, 1e5),
         "noise_1k_v_rthz": at_frequency(f_noise, density, 1e3),
         "noise_100k_v_rthz": at_frequency(f_noise, density, 1e5),
         "noise_v_rms": integrated(f_noise, np.real(noise["onoise_spectrum"])),
@@ -123,18 +124,18 @@ def read_small_signal(fixture: Fixture, point: Point, plots: Plots) -> Measured:
 
 
 def _gain(ac: Mapping[str, Array], tag: str) -> tuple[Array, Array, Array]:
-    """The open loop's complex gain (N,), its size, and its phase in degrees, 0 at DC."""
+    """The open loop's complex gain (N,), its size, and its phase in degrees, near 0 where it begins."""
     gain = _against_common(ac, tag) / (ac[f"v(inp_{tag})"] - ac[f"v(inn_{tag})"])
-    phase = np.unwrap(np.angle(gain))
-    return gain, np.abs(gain), np.degrees(phase - phase[0])
+    return gain, np.abs(gain), np.degrees(np.unwrap(np.angle(gain)))
 
 
 def _against_common(ac: Mapping[str, Array], tag: str) -> Array:
     return ac[f"v(out_{tag})"] - ac[f"v(com_{tag})"]
 
 
-def _ratio_at(f: Array, gain: Array, other: Array, wanted: float) -> float:
-    return at_frequency(f, decibels(gain / other), wanted)
+def _rejection(f: Array, gain: Array, other: Array, wanted: float) -> float:
+    """dB at a frequency by which the signal's gain (N,) stands above another gain to the output."""
+    return at_frequency(f, decibels(gain / np.maximum(np.abs(other), _LEAST)), wanted)
 
 
 def static(fixture: Fixture, point: Point) -> Bench:
