@@ -240,18 +240,22 @@ def _close(
         s, i_out = a + (KAPPA - stage.beta) * u, slope * u + rest
         return u - stage.amplifier("v_out", s, i_out, plus), s, i_out
 
-    u = start
+    u, f, s, i_out = start, *miss(start)
+    largest = float(np.abs(f).max())
+    derivative = None
     for _ in range(NEWTON):
-        f, _, _ = miss(u)
-        if float(np.abs(f).max()) < CLOSE_V / 10:
+        if largest < CLOSE_V / 10:
             break
-        ahead, _, _ = miss(u + _STEP_V)
-        derivative = np.maximum((ahead - f) / _STEP_V, 0.02)
+        if derivative is None:
+            derivative = np.maximum((miss(u + _STEP_V)[0] - f) / _STEP_V, 0.02)
         u = u - np.clip(f / derivative, -0.2, 0.2)
+        f, s, i_out = miss(u)
+        before, largest = largest, float(np.abs(f).max())
+        if largest > 0.1 * before:  # the slope has changed: take it anew
+            derivative = None
     else:
         worst = np.unravel_index(int(np.abs(f).argmax()), f.shape)
         raise SimulatorError(
             f"layer '{stage.layer.name}', neuron {worst[1]}: the compact model did not converge for input {worst[0]}"
         )
-    _, s, i_out = miss(u)
     return u, s, i_out
