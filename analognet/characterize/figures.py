@@ -29,6 +29,7 @@ FIGURES: Final[Mapping[str, Figure]] = {
     "phase_margin_deg": Figure("deg", "phase margin", f"noise gain 1, {_OPEN}"),
     "phase_margin_4_deg": Figure("deg", "phase margin", f"noise gain 4, {_OPEN}"),
     "phase_margin_own_deg": Figure("deg", "phase margin", "noise gain 1, the technology's own common"),
+    "phase_margin_own_4_deg": Figure("deg", "phase margin", "noise gain 4, the technology's own common"),
     "gain_margin_db": Figure("dB", "gain margin", f"noise gain 1, at most 1 GHz, {_OPEN}"),
     "cmrr_db": Figure("dB", "common-mode rejection", "1 Hz"),
     "cmrr_100k_db": Figure("dB", "common-mode rejection", "100 kHz"),
