@@ -1,4 +1,4 @@
-"""The figures of docs/sky130_cells.md: schematics by schemdraw, curves measured by ngspice.
+"""The figures of docs/sky130_cells.md: schematics, and curves measured by ngspice.
 
     python docs/make_sky130_figures.py [directory]
 
@@ -15,8 +15,7 @@ import matplotlib as mpl
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
-import schemdraw
-import schemdraw.elements as elm
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analognet.analog import pdk
@@ -37,7 +36,9 @@ RAILS = "Vdd vdd 0 0.9\nVss vss 0 -0.9\n"
 # --- measuring
 
 
-def measure(circuit: str, analysis: str, wanted: str, corner: str = "tt", celsius: float = 27.0) -> list[Array]:
+def measure(
+    circuit: str, analysis: str, wanted: str, corner: str = "tt", celsius: float = 27.0
+) -> list[Array]:
     """Vectors of one analysis of a circuit with the bias generator in it, the sweep first."""
     names = ["bias_gen"] + [n for n in CELLS if n in circuit.split()]
     if {"act_sigmoid", "act_tanh", "act_leaky_relu"} & set(names):
@@ -58,7 +59,9 @@ def measure(circuit: str, analysis: str, wanted: str, corner: str = "tt", celsiu
 COM = "Vcom com 0 0\n"
 
 
-def open_loop(pins: str, v_in: float, v_out: float, farads: float, corner: str, celsius: float) -> tuple[Array, Array]:
+def open_loop(
+    pins: str, v_in: float, v_out: float, farads: float, corner: str, celsius: float
+) -> tuple[Array, Array]:
     """(frequency, complex gain) with 50 kOhm; the loop is closed at DC only."""
     circuit = (
         f"{COM}X1 inp inn out vdd vss {pins}\nRl out com 50e3\nCl out com {farads:g}\n"
@@ -101,19 +104,37 @@ def relu_figure() -> Figure:
     for corner, celsius in POINTS:
         x, y = measure(f"{circuit}Vin in 0 0\n", ".dc Vin -0.3 0.55 0.005", "v(in) v(out)", corner, celsius)
         nominal = (corner, celsius) == ("tt", 27)
-        dc.plot(x, 1e3 * (y - np.maximum(x, 0)), color=COLOURS[0], lw=1.6 if nominal else 0.6, alpha=1 if nominal else 0.4)
+        dc.plot(
+            x,
+            1e3 * (y - np.maximum(x, 0)),
+            color=COLOURS[0],
+            lw=1.6 if nominal else 0.6,
+            alpha=1 if nominal else 0.4,
+        )
         i, v = measure(
-            f"{circuit}Vin in 0 -0.3\nVi i 0 0\nGl 0 out i 0 1e-6\n", ".dc Vi -10 10 0.5", "v(i) v(out)", corner, celsius
+            f"{circuit}Vin in 0 -0.3\nVi i 0 0\nGl 0 out i 0 1e-6\n",
+            ".dc Vi -10 10 0.5",
+            "v(i) v(out)",
+            corner,
+            celsius,
         )
         load.plot(i, 1e3 * v, color=COLOURS[1], lw=1.6 if nominal else 0.6, alpha=1 if nominal else 0.4)
     dc.set(xlabel="input, V", ylabel="error, mV", title="against max(0, x), 15 PVT points")
-    load.set(xlabel="current into the output, µA", ylabel="output, mV", title="off: held at com, 15 PVT points")
+    load.set(
+        xlabel="current into the output, µA", ylabel="output, mV", title="off: held at com, 15 PVT points"
+    )
     for start, label in ((-0.5, "from off"), (0.02, "from 20 mV")):
         for end in (0.1, 0.5):
             source = f"Vin in 0 pwl(0 {start} .5u {start} .501u {end} 3u {end})\n"
             t, v = measure(f"{circuit}Cl out 0 1e-12\n{source}", ".tran 2n 1.8u", "time v(out)")
             style = "-" if start < 0 else "--"
-            step.plot(1e9 * (t - 0.5e-6), v, style, color=COLOURS[2 if end == 0.5 else 3], label=f"{label} to {end} V")
+            step.plot(
+                1e9 * (t - 0.5e-6),
+                v,
+                style,
+                color=COLOURS[2 if end == 0.5 else 3],
+                label=f"{label} to {end} V",
+            )
     step.set(xlabel="ns", ylabel="V", xlim=(-100, 1200), title="step, 50 kΩ and 1 pF, tt 27 °C")
     step.legend(frameon=False, fontsize=7)
     return figure
@@ -142,7 +163,12 @@ def saturating_figure() -> Figure:
 
 def common_figure() -> Figure:
     figure, (impedance, step) = plt.subplots(1, 2, figsize=(9, 3.3), layout="constrained")
-    for stages, amps, colour in ((1, 0.0, COLOURS[0]), (1, 1e-4, COLOURS[1]), (10, 0.0, COLOURS[2]), (10, 1e-3, COLOURS[3])):
+    for stages, amps, colour in (
+        (1, 0.0, COLOURS[0]),
+        (1, 1e-4, COLOURS[1]),
+        (10, 0.0, COLOURS[2]),
+        (10, 1e-3, COLOURS[3]),
+    ):
         unit = f"Xv com vdd vss {LINES} vcm_buffer stages={stages}\n"
         f, z = measure(f"{unit}Il 0 com {amps} ac 1\n", ".ac dec 10 1e3 1e9", "frequency v(com)")
         label = f"{stages} stage{'s' if stages > 1 else ''}, sinking {1e3 * amps:g} mA"
@@ -161,41 +187,279 @@ def common_figure() -> Figure:
 
 
 class Sheet:
-    """A schematic of transistors by coordinates: drain, gate and source nets are drawn as labels."""
+    """A schematic on a grid: a transistor at (x, y) has drain and source at y +- 0.5, its gate at x -+ 0.5."""
 
-    def __init__(self, width: float) -> None:
-        self.d = schemdraw.Drawing(show=False)
-        self.d.config(fontsize=10, lw=1.2, unit=1.4)
-        self.width = width
-
-    def fet(self, kind: str, x: float, y: float, name: str, flip: bool = False) -> dict[str, tuple[float, float]]:
-        """A transistor whose channel stands at x, from y (source of an NMOS, drain of a PMOS) to y + 1.4."""
-        element = (elm.AnalogNFet if kind == "n" else elm.AnalogPFet)(bulk=False).anchor("drain" if kind == "p" else "source")
-        element = element.at((x, y)).theta(0)
-        if flip:
-            element = element.reverse()
-        placed = self.d.add(element)
-        points = {k: tuple(placed.absanchors[k]) for k in ("drain", "gate", "source")}
-        side = 0.25 if not flip else -0.25
-        middle = (points["drain"][1] + points["source"][1]) / 2
-        self.text(x + side, middle, name, "left" if not flip else "right")
-        return points
+    def __init__(self, ax: Axes) -> None:
+        self.ax = ax
+        ax.set_aspect("equal")
+        ax.axis("off")
 
     def wire(self, *points: tuple[float, float]) -> None:
-        for a, b in zip(points, points[1:], strict=False):
-            self.d.add(elm.Line().at(a).to(b))
+        self.ax.plot(*zip(*points, strict=True), color="k", lw=1, solid_capstyle="round")
 
     def dot(self, x: float, y: float) -> None:
-        self.d.add(elm.Dot().at((x, y)))
+        self.ax.plot([x], [y], "k.", ms=5)
 
-    def text(self, x: float, y: float, words: str, side: str = "center", size: float = 9) -> None:
-        self.d.add(elm.Label().at((x, y)).label(words, halign=side, valign="center", fontsize=size))
+    def text(self, x: float, y: float, words: str, side: str = "center", size: float = 7) -> None:
+        self.ax.text(x, y, words, ha=side, va="center", fontsize=size)
 
-    def cap(self, a: tuple[float, float], b: tuple[float, float], name: str) -> None:
-        self.d.add(elm.Capacitor().at(a).to(b).label(name, fontsize=9))
+    def fet(self, kind: str, x: float, y: float, name: str, gate: str = "", flip: bool = False) -> None:
+        """kind n or p; flip puts the gate on the right. gate: a label at the gate, none to wire it."""
+        out = 1 if flip else -1
+        self.wire((x, y + 0.5), (x, y + 0.22), (x + 0.17 * out, y + 0.22))
+        self.wire((x, y - 0.5), (x, y - 0.22), (x + 0.17 * out, y - 0.22))
+        self.wire((x + 0.17 * out, y + 0.3), (x + 0.17 * out, y - 0.3))
+        self.wire((x + 0.25 * out, y + 0.24), (x + 0.25 * out, y - 0.24))
+        if kind == "p":
+            self.ax.plot([x + 0.31 * out], [y], "o", ms=4, mfc="w", mec="k", mew=1)
+            self.wire((x + 0.37 * out, y), (x + 0.5 * out, y))
+        else:
+            self.wire((x + 0.25 * out, y), (x + 0.5 * out, y))
+        if gate:
+            self.text(x + 0.55 * out, y, gate, "left" if flip else "right")
+        self.text(x - 0.08 * out, y, name, "right" if flip else "left", 6.5)
 
-    def res(self, a: tuple[float, float], b: tuple[float, float], name: str) -> None:
-        self.d.add(elm.Resistor().at(a).to(b).label(name, fontsize=9))
+    def rail(self, x0: float, x1: float, y: float, name: str) -> None:
+        self.wire((x0, y), (x1, y))
+        self.text(x0 - 0.1, y, name, "right", 8)
 
-    def save(self, path: Path) -> None:
-        path.write_bytes(self.d.get_imagedata("svg"))
+    def cap(self, x: float, y: float, name: str) -> None:
+        """A horizontal capacitor from x - 0.3 to x + 0.3."""
+        for end, near in ((-0.3, -0.05), (0.3, 0.05)):
+            self.wire((x + end, y), (x + near, y))
+            self.wire((x + near, y - 0.17), (x + near, y + 0.17))
+        self.text(x, y + 0.28, name, size=6.5)
+
+    def res(self, x: float, y: float, name: str) -> None:
+        """A vertical resistor from y - 0.5 to y + 0.5."""
+        zigzag = [(x + d, y + 0.3 - 0.1 * k) for k, d in enumerate((0, 0.1, -0.1, 0.1, -0.1, 0.1, 0))]
+        self.wire((x, y + 0.5), *zigzag, (x, y - 0.5))
+        self.text(x + 0.17, y, name, "left", 6.5)
+
+
+def size(cell: str, device: str) -> str:
+    """W/L and how many of them, from the cell's own text."""
+    text = CELLS[cell].text.replace("\n+", "")
+    words = next(line for line in text.splitlines() if line.startswith(f"X{device} ")).split()
+    value = dict(w.split("=") for w in words if "=" in w)
+    many = "" if value["m"] == "1" else f" x{value['m']}"
+    return f"{value['w']}/{value['l']}{many}"
+
+
+def first_stage(s: Sheet, cell: str) -> None:
+    """The folded cascode, its X side on the right at x = 5."""
+
+    def name(device: str) -> str:
+        return f"{device} {size(cell, device)}"
+
+    s.rail(0, 9.4, 6, "vdd")
+    s.rail(0, 9.4, 0, "vss")
+    s.fet("n", 1.6, 0.5, name("tail"), "vbn")
+    s.wire((1.6, 1), (1.6, 1.4))
+    s.wire((0.9, 1.4), (2.3, 1.4))
+    s.fet("n", 0.9, 1.9, "in", "inn")
+    s.fet("n", 2.3, 1.9, "ip", "inp", flip=True)
+    s.text(1.6, 1.62, size(cell, "ip"), size=6.5)
+    for x, side in ((3.6, "a"), (5.4, "x")):
+        s.fet("p", x, 5.5, name(f"ps{side}"), "vbp")
+        s.fet("p", x, 4.3, name(f"pc{side}"), "vcp")
+        s.wire((x, 5), (x, 4.8))
+        s.fet("n", x, 1.7, name(f"nc{side}"), "vcn")
+        s.fet("n", x, 0.5, name(f"nm{side}"), flip=side == "a")
+        s.wire((x, 1.2), (x, 1))
+    s.wire((3.6, 3.8), (3.6, 2.2))
+    s.wire((4.1, 0.5), (4.9, 0.5))
+    s.wire((4.35, 0.5), (4.35, 2.6), (3.6, 2.6))
+    s.dot(4.35, 0.5)
+    s.dot(3.6, 2.6)
+    s.text(3.5, 2.7, "a", "right")
+    s.wire((0.9, 2.4), (0.9, 4.9), (3.6, 4.9))
+    s.wire((2.3, 2.4), (2.3, 3.25), (4.75, 3.25), (4.75, 4.9), (5.4, 4.9))
+    s.dot(3.6, 4.9)
+    s.dot(5.4, 4.9)
+    s.text(5.3, 4.98, "fx", "right", 6.5)
+    s.text(5.3, 1.1, "gx", "right", 6.5)
+
+
+def output(s: Sheet, cell: str, top: float) -> None:
+    """Compensation from out, at x = 8.6, to both cascodes' sources."""
+    s.wire((5.4, 4.9), (6.9, 4.9))
+    s.cap(7.2, 4.9, f"cc {size(cell, 'cc')}")
+    s.wire((7.5, 4.9), (7.7, 4.9), (7.7, 3))
+    s.wire((5.4, 1.1), (6.3, 1.1))
+    s.cap(7.2, 1.1, f"cn {size(cell, 'cn')}")
+    s.wire((6.3, 1.1), (6.9, 1.1))
+    s.wire((7.5, 1.1), (7.7, 1.1), (7.7, 3), (8.6, 3), (9.4, 3))
+    s.dot(8.6, 3)
+    s.text(9.5, 3, "out", "left", 8)
+
+
+def opamp_sheet() -> Figure:
+    figure, ax = plt.subplots(figsize=(10, 6))
+    s, cell = Sheet(ax), "opamp_miller"
+    first_stage(s, cell)
+    s.wire((5.4, 3.8), (5.4, 3.5))
+    s.wire((5.4, 2.2), (5.4, 2.5))
+    s.wire((5, 3.5), (6.4, 3.5))
+    s.wire((5, 2.5), (6.4, 2.5))
+    s.fet("p", 5.0, 3.0, f"mp {size(cell, 'mp')}", "vap")
+    s.fet("n", 6.4, 3.0, f"mn {size(cell, 'mn')}", "van", flip=True)
+    s.wire((6.4, 3.5), (6.4, 5.5), (8.1, 5.5))
+    s.wire((6.4, 2.5), (6.4, 0.5), (8.1, 0.5))
+    s.dot(6.4, 3.5)
+    s.dot(6.4, 2.5)
+    s.text(6.5, 3.7, "x", "left")
+    s.text(6.5, 2.3, "y", "left")
+    s.fet("p", 8.6, 5.5, f"op {size(cell, 'op')}")
+    s.fet("n", 8.6, 0.5, f"on {size(cell, 'on')}")
+    s.wire((8.6, 5), (8.6, 1))
+    output(s, cell, 5)
+    return figure
+
+
+def relu_sheet() -> Figure:
+    figure, ax = plt.subplots(figsize=(11, 6))
+    s, cell = Sheet(ax), "amp_relu"
+    first_stage(s, cell)
+    s.wire((5.4, 3.8), (5.4, 2.2))
+    s.text(5.5, 3.0, "x", "left")
+    s.dot(5.4, 3.5)
+    s.wire((5.4, 3.5), (6.4, 3.5), (6.4, 5.5), (8.1, 5.5))
+    s.fet("p", 8.6, 5.5, f"op {size(cell, 'op')}")
+    s.wire((8.6, 5), (8.6, 2.8))
+    s.fet("n", 8.6, 2.3, f"sk {size(cell, 'sk')}", "vbr")
+    s.wire((8.6, 1.8), (8.6, 1.6), (10.9, 1.6))
+    s.text(11, 1.6, "com", "left", 8)
+    output(s, cell, 5)
+    s.wire((9.4, 3), (10.9, 3))
+    s.ax.texts[-1].set_position((11, 3))
+    s.fet("n", 10.4, 2.3, f"hp {size(cell, 'hp')}", "h")
+    s.wire((10.4, 2.8), (10.4, 3))
+    s.wire((10.4, 1.8), (10.4, 1.6))
+    s.dot(10.4, 3)
+    s.wire((9.4, 6), (11.6, 6))
+    s.wire((9.4, 0), (11.6, 0))
+    s.fet("p", 11.6, 5.5, f"hb {size(cell, 'hb')}", "vbp")
+    s.fet("p", 11.6, 4.3, f"hf {size(cell, 'hf')}", "x")
+    s.wire((11.6, 5), (11.6, 4.8))
+    s.text(11.7, 4.95, "h", "left")
+    s.wire((11.6, 3.8), (11.6, 0))
+    return figure
+
+
+def bias_sheet() -> Figure:
+    figure, ax = plt.subplots(figsize=(11, 4.6))
+    s, cell = Sheet(ax), "bias_gen"
+    s.rail(0, 13.4, 4.6, "vdd")
+    s.rail(0, 13.4, 0, "vss")
+
+    def name(device: str) -> str:
+        return f"{device} {size(cell, device)}"
+
+    s.fet("p", 0.8, 4.1, name("s1"), "vss")
+    s.wire((0.8, 3.6), (0.8, 1.0))
+    s.fet("n", 0.8, 0.5, name("s2"), "vbn")
+    s.text(0.7, 2.2, "st", "right")
+    s.fet("n", 2.7, 0.5, name("s3"), "st")
+    s.wire((2.7, 1.0), (2.7, 1.3))
+    s.text(2.7, 1.42, "vbp")
+    for x, top, bottom, net in ((3.9, "p1", "m1", "vbn"), (6.0, "p2", "m2", "vbp")):
+        s.fet("p", x, 4.1, name(top), "vbp" if top == "p1" else "", flip=False)
+        s.fet("n", x, 1.8, name(bottom), "vbn")
+        s.wire((x, 3.6), (x, 2.3))
+        s.dot(x, 3)
+        s.text(x + 0.1, 3, net, "left")
+    s.wire((3.9, 1.3), (3.9, 0))
+    s.res(6.0, 0.65, f"r {size(cell, 'r')}")
+    s.wire((6, 1.3), (6, 1.15))
+    s.wire((6, 0.15), (6, 0))
+    s.text(5.45, 4.1, "vbp", "right")
+    s.text(7.3, 3.3, "replicas:", "left", 8)
+    for k, words in enumerate(
+        ("vcp, vcn: cascode gates", "vap, van: two diodes each", "vbr: a diode on com")
+    ):
+        s.text(7.3, 2.9 - 0.35 * k, words, "left", 7.5)
+    s.res(10.6, 4.1, f"rs {size(cell, 'rs')}")
+    s.wire((10.6, 3.6), (10.6, 2.3))
+    s.fet("n", 10.6, 1.8, name("mc"), "com")
+    s.wire((10.6, 1.3), (10.6, 1.0))
+    s.fet("n", 10.6, 0.5, name("ms"), "vbs", flip=True)
+    s.wire((11.7, 3.5), (11.7, 2.3), (12.7, 2.9), (11.7, 3.5))
+    s.text(11.95, 3.15, "+", size=8)
+    s.text(11.95, 2.6, "-", size=8)
+    s.wire((10.6, 3.15), (11.7, 3.15))
+    s.dot(10.6, 3.15)
+    s.wire((11.5, 2.6), (11.7, 2.6))
+    s.text(11.45, 2.6, "com", "right")
+    s.wire((12.7, 2.9), (13.1, 2.9))
+    s.text(13.15, 2.9, "vbs", "left")
+    return figure
+
+
+def saturating_sheet() -> Figure:
+    figure, axes = plt.subplots(1, 2, figsize=(10, 4.2))
+    for ax, cell in zip(axes, ("act_sigmoid", "act_tanh"), strict=True):
+        s = Sheet(ax)
+        s.rail(0, 5.6, 4.6, "vdd")
+        s.rail(0, 5.6, 0, "vss")
+        s.fet("n", 1.6, 0.5, f"tail {size(cell, 'tail')}", "vbs")
+        s.wire((1.6, 1), (1.6, 1.2))
+        s.wire((0.8, 1.2), (2.4, 1.2))
+        s.fet("n", 0.8, 1.7, f"1: {size(cell, '1')}", "in")
+        s.fet("n", 2.4, 1.7, f"2: {size(cell, '2')}", "com", flip=True)
+        s.wire((2.4, 2.2), (2.4, 2.9), (3.9, 2.9))
+        s.dot(3.2, 2.9)
+        if cell == "act_tanh":
+            s.fet("p", 0.8, 4.1, f"m1 {size(cell, 'm1')}", flip=True)
+            s.fet("p", 2.4, 4.1, f"m2 {size(cell, 'm2')}")
+            s.wire((1.3, 4.1), (1.9, 4.1))
+            s.wire((1.45, 4.1), (1.45, 3.5), (0.8, 3.5))
+            s.dot(0.8, 3.5)
+            s.wire((0.8, 3.6), (0.8, 2.2))
+            s.wire((2.4, 3.6), (2.4, 2.9))
+            s.dot(2.4, 2.9)
+        else:
+            s.wire((0.8, 2.2), (0.8, 4.6))
+        s.wire((3.9, 3.2), (3.9, 2.0), (5.0, 2.6), (3.9, 3.2))
+        s.text(4.1, 2.9, "-", size=8)
+        s.text(4.1, 2.3, "+", size=8)
+        s.wire((3.7, 2.3), (3.9, 2.3))
+        s.text(3.65, 2.3, "com", "right")
+        s.wire((5.0, 2.6), (5.6, 2.6))
+        s.text(5.65, 2.6, "out", "left", 8)
+        s.wire((3.2, 2.9), (3.2, 3.9), (3.7, 3.9))
+        s.ax.plot([3.7, 3.7, 4.7, 4.7, 3.7], [3.8, 4.0, 4.0, 3.8, 3.8], "k", lw=1)
+        s.text(4.2, 4.2, f"r {size(cell, 'r')}")
+        s.wire((4.7, 3.9), (5.3, 3.9), (5.3, 2.6))
+        s.dot(5.3, 2.6)
+        s.wire((3.2, 3.5), (3.9, 3.5))
+        s.cap(4.2, 3.5, "")
+        s.wire((4.5, 3.5), (5.3, 3.5))
+        s.text(4.75, 3.35, f"cf {size(cell, 'cf')}", "left", 6)
+        ax.set_title(cell, fontsize=9)
+    return figure
+
+
+def main(directory: Path) -> None:
+    """Write all figures into the directory."""
+    directory.mkdir(parents=True, exist_ok=True)
+    plt.rcParams.update({"svg.hashsalt": "analognet", "font.size": 9, "svg.fonttype": "path"})
+    figures = {
+        "opamp": opamp_sheet(),
+        "relu": relu_sheet(),
+        "bias": bias_sheet(),
+        "saturating": saturating_sheet(),
+        "opamp_bode": bode_figure(),
+        "relu_curves": relu_figure(),
+        "saturating_curves": saturating_figure(),
+        "common": common_figure(),
+    }
+    for name, figure in figures.items():
+        figure.savefig(directory / f"sky130_{name}.svg", metadata={"Date": None}, bbox_inches="tight")
+        if "--png" in sys.argv:  # for a look without a browser
+            figure.savefig(directory / f"sky130_{name}.png", dpi=80, bbox_inches="tight")
+
+
+if __name__ == "__main__":
+    paths = [a for a in sys.argv[1:] if not a.startswith("-")]
+    main(Path(paths[0]) if paths else HERE / "img")
