@@ -126,7 +126,8 @@ class Datasheet:
             "",
             f"Measured in ngspice at {len(points)} points: corners {', '.join(corners)}; "
             f"{', '.join(f'{v:g}' for v in temperatures)} C; {', '.join(f'{100 * s:g}' for s in supplies)} % of the "
-            "nominal supply; bias and signal common by the technology's own cells. Typical: "
+            "nominal supply; biased by the technology's own cells, the signal common held but where it says "
+            "otherwise. Typical: "
             f"{Point()}. Sigma: {len(self.found.samples)} mismatch samples there, seed {self.found.seed}.",
             "",
         ]

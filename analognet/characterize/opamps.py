@@ -94,8 +94,9 @@ def read_small_signal(fixture: Fixture, point: Point, plots: Plots) -> Measured:
         crossed = crossing_log(f[::-1], size[::-1], noise_gain)
         return None if crossed is None else 180.0 + at_frequency(f, phase, crossed)
 
+    # from where the phase has turned, up to the end: a resonance may lift the gain once more
     turned = np.flatnonzero(phase <= -180.0)
-    critical = f[-1] if not len(turned) else crossing_log(f, phase, -180.0)
+    loudest = size[turned[0] :].max() if len(turned) else size[-1]
     density = np.real(noise["inoise_spectrum"])
     f_noise = np.real(noise["frequency"])
     values: dict[str, float | None] = {
@@ -106,8 +107,9 @@ def read_small_signal(fixture: Fixture, point: Point, plots: Plots) -> Measured:
         "phase_margin_own_4_deg": margin(4.0, own_size, own_phase),
         "gbw_hz": crossing_log(f, size, 1.0),
         "phase_margin_deg": margin(1.0),
+        "phase_margin_2_deg": margin(2.0),
         "phase_margin_4_deg": margin(4.0),
-        "gain_margin_db": None if critical is None else -float(decibels(at_frequency(f, size, critical))),
+        "gain_margin_db": -float(decibels(float(loudest))),
         "cmrr_db": _rejection(f, gain, common, BAND[0]),
         "cmrr_100k_db": _rejection(f, gain, common, 1e5),
         "psrr_vdd_db": _rejection(f, gain, on_vdd, BAND[0]),

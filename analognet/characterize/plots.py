@@ -21,6 +21,8 @@ _FIRST: Final = (
     "centre_v",
     "span_v",
     "zero_error_v",
+    "supply_a",
+    "gbw_hz",
 )
 
 
