@@ -61,7 +61,7 @@ def bench(models: str, sizes: pdk.Sizes) -> tuple[str, dict[str, list[str]]]:
         sign = -1 if "pfet" in device else 1
         if "fet" in device:
             lines += [
-                f"Vg{k} g{k} 0 {0.9 * sign}",
+                f"Vg{k} g{k} 0 {1.5 * sign}",
                 f"X{k} d{k} g{k} 0 0 {device} w={w:g} l={length:g} mult=1",
             ]
         elif "cap" in device:

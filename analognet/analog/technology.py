@@ -23,6 +23,8 @@ NOMINAL_C: Final = 27.0  # SPICE's nominal temperature
 # corners of a process that say something of its resistors: hh has high resistance and capacitance
 RESISTANCE_CORNERS: Final = {"ll": -1, "lh": -1, "hl": 1, "hh": 1}
 
+LIMITS: Final = "limits.toml"  # beside a technology: what its cells are held to, no technology
+
 _SIZE_LIMIT = 1 << 18
 _STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 CellName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
@@ -168,7 +170,7 @@ class Technology(BaseModel):
 
 def available() -> list[str]:
     """Names of the packaged technologies."""
-    return sorted(p.stem for d in _directories() for p in d.glob("*.toml"))
+    return sorted(p.stem for d in _directories() for p in d.glob("*.toml") if p.name != LIMITS)
 
 
 def _directories() -> tuple[Path, ...]:

@@ -10,9 +10,9 @@ from typing import Final
 
 from analognet import resources
 from analognet.analog.cells import Cell, library
-from analognet.analog.technology import Technology, directory_of, load_technology
+from analognet.analog.technology import LIMITS, Technology, directory_of, load_technology
 from analognet.characterize.fixture import Fixture
-from analognet.characterize.limits import NAME, Limits, read_limits
+from analognet.characterize.limits import Limits, read_limits
 from analognet.characterize.measure import FAMILIES
 from analognet.errors import InputError, UsageError
 from analognet.names import printable
@@ -58,7 +58,7 @@ def open_kit(name: str | Path) -> Kit:
                 f"{', '.join(sorted(cells)) or 'there are none'}"
             )
     own = tuple(n for n, cell in sorted(library(home).items()) if cell.family in FAMILIES)
-    limits = read_limits(home / NAME, cells) if (home / NAME).is_file() else Limits({})
+    limits = read_limits(home / LIMITS, cells) if (home / LIMITS).is_file() else Limits({})
     return Kit(technology, cells, own, limits)
 
 

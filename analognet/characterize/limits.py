@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 from pydantic import BaseModel, ConfigDict, RootModel, model_validator
 
@@ -14,8 +13,6 @@ from analognet.characterize.measure import FAMILIES
 from analognet.errors import InputError
 from analognet.names import printable
 from analognet.settings_file import read_settings
-
-NAME: Final = "limits.toml"
 
 
 class Limit(BaseModel):
