@@ -41,7 +41,7 @@ CLOSE_V = 1e-7  # two passes that differ by less have settled
 PASSES = 40
 NEWTON = 30
 _STEP_V = 1e-5  # of the numerical derivative
-_COARSE_A = 10e-6  # tables' current ranges are multiples of this, so that networks share them
+_COARSE_A = 25e-6  # A, the smallest current that cells are tabulated up to
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,9 +158,11 @@ def _up(current: float) -> float:
     return float(np.ceil(current / _COARSE_A) * _COARSE_A)
 
 
-def _span(current: float) -> tuple[float, float]:
-    """The currents to tabulate for one that reaches `current` in either direction at full scale."""
-    return -_up(1.2 * current), _up(1.2 * current)
+def _span(current: float) -> float:
+    """The currents to tabulate for one that reaches `current` at full scale: a power of two, so that
+    networks share tables.
+    """
+    return _COARSE_A * 2.0 ** max(0, int(np.ceil(np.log2(1.2 * current / _COARSE_A + 1e-30))))
 
 
 def _solve(
@@ -226,7 +228,7 @@ def _solve(
 
 
 def _outside(current: Array, table: Table) -> NDArray[np.bool_]:
-    return np.asarray((current < table.i_range[0]) | (current > table.i_range[1]))
+    return np.asarray(np.abs(current) > table.i_max)
 
 
 def _close(
