@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import run_cli
+from conftest import EXAMPLES
 
 from analognet import Activation, Dense, Network, convert, load_data
 from analognet.analog import build, conditions, pdk, simulate
@@ -19,6 +20,7 @@ from analognet.analog.montecarlo import monte_carlo
 from analognet.analog.netlist import KIT_RESISTOR, with_kit_resistors
 from analognet.analog.technology import load_technology
 from analognet.analog.variation import default_spread
+from analognet.cli.app import run as cli
 from analognet.design import Design, open_design, save
 from analognet.errors import InputError, SimulatorError, ToolMissing, UsageError
 from analognet.inference import transient
@@ -29,7 +31,7 @@ try:
 except ToolMissing as e:
     pytest.skip(str(e), allow_module_level=True)
 
-IRIS = "examples/iris/iris.safetensors"
+IRIS = EXAMPLES / "iris" / "iris.safetensors"
 COMPACT_V = 1e-3  # what the compact model may be off the transistors, at any node
 
 
@@ -99,7 +101,9 @@ def test_compact_model_follows_the_transistors(iris: Design, x: np.ndarray) -> N
 
 @pytest.mark.slow
 @pytest.mark.parametrize("activation", ["linear", "relu", "leaky_relu:0.1", "sigmoid", "tanh"])
-@pytest.mark.parametrize(("corner", "temperature"), [("tt", 27.0), ("ss", 125.0), ("ff", -40.0), ("hh", 27.0)])
+@pytest.mark.parametrize(
+    ("corner", "temperature"), [("tt", 27.0), ("ss", 125.0), ("ff", -40.0), ("hh", 27.0)]
+)
 def test_compact_model_at_corners(activation: str, corner: str, temperature: float) -> None:
     design = convert(small(activation), technology="sky130").under(corner, temperature)
     x = np.random.default_rng(1).uniform(-1, 1, (6, 4))
@@ -126,7 +130,9 @@ def test_resistors_drift_together(iris: Design) -> None:
     ratio = iris.analog.layers[0].g_f / hot.analog.layers[0].g_f
     assert ratio == pytest.approx(iris.technology.resistor.strip.factor(125.0, "tt"))
     assert ratio.max() < 0.85  # the film's coefficient is negative
-    np.testing.assert_allclose(hot.analog.outputs_v([[1.0, 2, 3, 4]]), iris.analog.outputs_v([[1.0, 2, 3, 4]]))
+    np.testing.assert_allclose(
+        hot.analog.outputs_v([[1.0, 2, 3, 4]]), iris.analog.outputs_v([[1.0, 2, 3, 4]])
+    )
     with pytest.raises(ValueError, match="on top of others"):
         hot.under("tt", 27.0)
 
@@ -141,9 +147,7 @@ def test_mismatch_of_strips_has_the_stated_sigma() -> None:
     strip = load_technology("sky130").resistor.strip
     design = convert(small("relu"), technology="sky130")
     layer = design.analog.layers[0]
-    drawn = np.array(
-        [conditions.mismatched(design.analog, strip, [k]).layers[0].g_f[0] for k in range(400)]
-    )
+    drawn = np.array([conditions.mismatched(design.analog, strip, [k]).layers[0].g_f[0] for k in range(400)])
     ohms = 1 / layer.g_f[0]
     expected = 0.0464 / np.sqrt(0.35 * (ohms + 213) / 7373)
     assert np.std(layer.g_f[0] / drawn) == pytest.approx(expected, rel=0.15)
@@ -202,6 +206,7 @@ def test_long_strips_are_lines_with_the_same_capacitance(iris: Design) -> None:
 def test_area_counts_strips_by_their_length(iris: Design) -> None:
     area = chip_area(iris.analog, iris.circuit, iris.cells)
     stars = [e for s in iris.circuit.subcircuits for e in s.elements() if isinstance(e, Star)]
+    assert iris.under("ss", 125.0).area == iris.area  # silicon does not grow with temperature
     um = sum(((e.ohms + 213) / 7373 + 2.08).sum() for e in stars)
     assert area is not None
     assert area.resistors == pytest.approx(um * 0.83e-12)
@@ -242,8 +247,8 @@ def test_the_compact_model_says_what_it_covers(iris: Design, x: np.ndarray) -> N
         solve(split, iris.cells, x[:1], iris.conditions(27.0))
 
 
-def test_a_saved_chip_is_complete(iris: Design, tmp_path: object) -> None:
-    directory = tmp_path / "chip"  # type: ignore[operator]
+def test_a_saved_chip_is_complete(iris: Design, tmp_path: Path) -> None:
+    directory = tmp_path / "chip"
     save(iris, directory)
     assert (directory / "models.spice").is_file()
     assert (directory / ".spiceinit").is_file()
@@ -251,10 +256,14 @@ def test_a_saved_chip_is_complete(iris: Design, tmp_path: object) -> None:
     assert again.netlist == iris.netlist
 
 
-def test_command_line(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)  # type: ignore[arg-type]
-    assert run_cli("convert", str(pytest.importorskip("pathlib").Path(__file__).parents[1] / IRIS), "--technology", "sky130").exit_code == 0
-    done = run_cli("simulate", "--data", "iris", "--images", "5", "--corner", "ss", "--temperature", "125", "--json")
-    told = json.loads(done.stdout)
+def test_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli(["convert", str(IRIS), "--technology", "sky130"]) == 0
+    capsys.readouterr()
+    asked = ["--data", "iris", "--images", "5", "--corner", "ss", "--temperature", "125", "--json"]
+    assert cli(["simulate", *asked]) == 0
+    told = json.loads(capsys.readouterr().out)
     assert told["provenance"]["corner"] == "ss"
     assert told["metrics"]["agreement"] == 1.0

@@ -88,7 +88,7 @@ def _about_zero(value: Array, largest: float, knee: float, points: int) -> Array
 
 def _axis(largest: float, knee: float, points: int) -> Array:
     """(points,) values from -largest to largest, dense within `knee` of 0."""
-    return knee * np.sinh(np.linspace(-1, 1, points) * np.arcsinh(largest / knee))
+    return np.asarray(knee * np.sinh(np.linspace(-1, 1, points) * np.arcsinh(largest / knee)))
 
 
 def _position(value: Array, span: tuple[float, float], points: int) -> Array:
