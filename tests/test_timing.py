@@ -11,7 +11,7 @@ from conftest import dense, example, with_opamp
 from conftest import test_set as data_set
 
 from analognet.analog.reduced import reduced_transitions
-from analognet.analog.stages import Dynamics, amplifier, grid, macro_constants
+from analognet.analog.stages import Dynamics, Macro, amplifier, grid, macro_constants
 from analognet.analog.timing import check_opamps, estimate
 from analognet.analog.transient import run, simulate_transitions
 from analognet.analog.transitions import Transition, choose_transitions
@@ -54,9 +54,14 @@ def test_a_stage_clips_at_its_swing() -> None:
 def test_macromodel_constants_are_read_from_the_cell() -> None:
     design = example("iris")
     text = design.cells["opamp_macro"].text
-    limit, share = macro_constants(text)
-    assert f"/{limit:g})" in text
-    assert f"cc/{1 / share:g}" in text
+    macro = macro_constants(text)
+    assert macro == Macro()  # what they are without a text
+    for old, new, changed in (
+        ("/0.01)", "/0.02)", Macro(limit_v=0.02)),
+        ("cc/100", "cc/50", Macro(x_share=0.02)),
+        ("/0.05)", "/0.1)", Macro(excess_v=0.1)),
+    ):
+        assert macro_constants(text.replace(old, new)) == changed
 
 
 @pytest.mark.parametrize("activation", ["linear", "relu"])

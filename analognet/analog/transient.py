@@ -234,7 +234,7 @@ def measure(design: Design, waves: Waveforms, goal: Sequence[Array]) -> Settling
     """Settling of one run against the operating point's layer outputs, each (n,) V."""
     full_scale = design.technology.full_scale
     macro = design.cells.get("opamp_macro")
-    limit_v = macro_constants(macro.text if macro else "")[0]
+    limit_v = macro_constants(macro.text if macro else "").limit_v
     outputs, final = waves.layers_v[-1], goal[-1]
     coarse = worst_settling(waves.time, outputs, final, 0.01 * full_scale)
     fine = worst_settling(waves.time, outputs, final, 0.001 * full_scale)
