@@ -10,13 +10,13 @@ The equations are those of `opamp_macro.cir`, of resistors at a summing node, an
 
 What an output drives is a virtual ground and so nearly a plain load: stages are solved one after
 the other, and a second time with what each sends back to the one before it. Each implicit step
-(BDF2 on a grid that grows with time) comes down to one equation in w, of which the answer is unique.
+(BDF3 on a grid that grows with time) comes down to one equation in w, of which the answer is unique.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +25,7 @@ import numpy as np
 from analognet.network import Array
 
 GROWTH: Final = 1.02  # of the time grid from step to step
+_ORDER: Final = 3  # of the backward differentiation formula
 _GM: Final = 1e-3  # S, the macromodel's first stage
 _LIMITER_ITERATIONS: Final = 12  # of Newton's method; two or three are usual
 
@@ -99,8 +100,8 @@ def amplifier(
     c_f: float = 0.0,
     c_in: float = 0.0,
 ) -> Response:
-    """A summing amplifier. current: J (K, B, n), of which the first is before the step; g_s (n,)
-    from the inputs to the summing node; plus: current (K, B, n) into the + input and conductance
+    """A summing amplifier. current: J (K, B, n), of which the first is before the step; g_s (n,),
+    or (K, B, n) where it changes, from the inputs to the summing node; plus: current (K, B, n) into the + input and conductance
     (n,) there, where it is not at common; back: current (K, B, n) that the load sends into the
     output, as its other end is not quite at common; c_f farads across g_f; c_in at the summing node besides
     the op-amp's own.
@@ -118,7 +119,7 @@ def amplifier(
         gff = g_f + alpha * c_f
         kept = alpha * c_f * (past.o - h_past)
         into_o = kept if back is None else kept + back[k]
-        at_h = between * (1 - p1) + alpha * c_in + g_s + gff
+        at_h = between * (1 - p1) + alpha * c_in + (g_s if g_s.ndim == 1 else g_s[k]) + gff
         at_o = 1 / part.rout + gff + load
         right_h = current[k] + alpha * c_in * h_past - kept_in + between * p0 - kept
         # two linear equations in h and o for a given c
@@ -147,10 +148,14 @@ class State:
     o: Array
 
     @staticmethod
-    def mix(a: float, one: State, b: float, two: State) -> State:
-        return State(
-            a * one.h + b * two.h, a * one.x + b * two.x, a * one.c + b * two.c, a * one.o + b * two.o
-        )
+    def mix(weights: Sequence[float], states: Sequence[State]) -> State:
+        """The weighted sum of states."""
+
+        def total(name: str) -> Array:
+            parts = [w * getattr(s, name) for w, s in zip(weights, states, strict=True)]
+            return np.sum(parts, axis=0, dtype=np.float64)
+
+        return State(total("h"), total("x"), total("c"), total("o"))
 
 
 Step = tuple[State, tuple[Array, ...]]
@@ -161,26 +166,34 @@ def integrate(
 ) -> list[Array]:
     """What step answers besides the state, over all times, each (K, B, n).
 
-    step(k, alpha, past): the state at time k, with dv/dt = alpha (v - past.v); that is BDF2, or
-    Euler's method where the time step grows fast. Before, steps that grow without end find the
+    step(k, alpha, past): the state at time k, with dv/dt = alpha (v - past.v); that is BDF3, or a
+    lower order where the time step grows fast. Before, steps that grow without end find the
     operating point that belongs to the values at time 0.
     """
     for dt in part.tau * 10.0 ** np.arange(0, 10):
         state, seen = step(0, 1.0 / dt, state)
-    rows, before = [seen], state
+    rows, states = [seen], [state]
     for k in range(1, len(time)):
-        dt = time[k] - time[k - 1]
-        ratio = dt / (time[k - 1] - time[k - 2]) if k > 1 else np.inf
-        if ratio < 2:
-            s = 1 + 2 * ratio
-            past = State.mix((1 + ratio) ** 2 / s, state, -(ratio**2) / s, before)
-            alpha = s / ((1 + ratio) * dt)
-        else:
-            past, alpha = state, 1.0 / dt
-        before = state
-        state, seen = step(k, alpha, past)
+        fast = k > 1 and time[k] - time[k - 1] > 2 * (time[k - 1] - time[k - 2])
+        states = states[-1:] if fast else states[-_ORDER:]
+        alpha, weights = _difference(time[k - len(states) : k + 1])
+        state, seen = step(k, alpha, State.mix(weights, states))
+        states.append(state)
         rows.append(seen)
     return [np.stack(column) for column in zip(*rows, strict=True)]
+
+
+def _difference(time: Array) -> tuple[float, list[float]]:
+    """(alpha, weights): dv/dt = alpha (v - sum(weights v before)) at the last of these times, by the
+    polynomial through all of them (Lagrange).
+    """
+    now, before = time[-1], time[:-1]
+    alpha = float((1 / (now - before)).sum())
+    weights = []
+    for j, t in enumerate(before):
+        others = np.delete(before, j)
+        weights.append(float(np.prod((now - others) / (t - others)) / (now - t)) / alpha)
+    return alpha, weights
 
 
 def move(part: Dynamics, alpha: float, past: State, h0: Array, h1: Array) -> tuple[Array, Array, Array]:
