@@ -1,9 +1,10 @@
 """Latency and energy, and how far the estimate may be trusted: `python benchmarks/time.py [--quick]`.
 
-Processor times are ngspice's own (user + system). `on the edge` counts transitions for which the
-estimate itself says that a ripple touches the 1 % band: 15 % of its height move the latency by over 10 %. The second part compares the estimate with
-ngspice for every example and every catalogued op-amp. Results already in --out are not measured
-again, so an interrupted run goes on where it stopped. MNIST needs its data set, see `analognet.data`.
+Processor times are ngspice's own (user + system). The second part compares the estimate with
+ngspice for every example and every catalogued op-amp; `on the edge` counts the transitions for which
+the estimate itself says that a ripple touches the 1 % band, so that 15 % of its height move the
+latency by over 10 %. Results already in --out are not measured again, so an interrupted run goes
+on where it stopped. MNIST needs its data set, see `analognet.data`.
 """
 
 from __future__ import annotations

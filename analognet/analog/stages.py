@@ -101,8 +101,8 @@ def amplifier(
     c_in: float = 0.0,
 ) -> Response:
     """A summing amplifier. current: J (K, B, n), of which the first is before the step; g_s (n,),
-    or (K, B, n) where it changes, from the inputs to the summing node; plus: current (K, B, n) into the + input and conductance
-    (n,) there, where it is not at common; back: current (K, B, n) that the load sends into the
+    or (K, B, n) where it changes, from the inputs to the summing node; plus: current (K, B, n)
+    into the + input and conductance (n,) there, where it is not at common; back: current (K, B, n) that the load sends into the
     output, as its other end is not quite at common; c_f farads across g_f; c_in at the summing node besides
     the op-amp's own.
     """
@@ -152,8 +152,10 @@ class State:
         """The weighted sum of states."""
 
         def total(name: str) -> Array:
-            parts = [w * getattr(s, name) for w, s in zip(weights, states, strict=True)]
-            return np.sum(parts, axis=0, dtype=np.float64)
+            found: Array = np.sum(
+                [w * getattr(s, name) for w, s in zip(weights, states, strict=True)], axis=0
+            )
+            return found
 
         return State(total("h"), total("x"), total("c"), total("o"))
 
