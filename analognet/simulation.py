@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from analognet import process, storage
 from analognet.analog import bench, solver
 from analognet.analog.simulate import OperatingPoints, operating_points
+from analognet.analog.temperature import temperature_warnings
 from analognet.data import Dataset, load_data
 from analognet.design import Design, versions
 from analognet.errors import InputError, UsageError
@@ -167,6 +168,7 @@ def simulate(
     if engine not in ENGINES:
         raise UsageError(f"--engine '{printable(engine)}': choose from {', '.join(ENGINES)}")
     chosen, notes = choose_data(design, data, images, seed)
+    notes += temperature_warnings(design.analog, design.cells, temperature)
     if engine == "auto":
         engine = "solver" if len(chosen) > NGSPICE_IMAGES else "ngspice"
     total, done = len(chosen), 0

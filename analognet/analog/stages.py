@@ -102,9 +102,9 @@ def amplifier(
 ) -> Response:
     """A summing amplifier. current: J (K, B, n), of which the first is before the step; g_s (n,),
     or (K, B, n) where it changes, from the inputs to the summing node; plus: current (K, B, n)
-    into the + input and conductance (n,) there, where it is not at common; back: current (K, B, n) that the load sends into the
-    output, as its other end is not quite at common; c_f farads across g_f; c_in at the summing node besides
-    the op-amp's own.
+    into the + input and conductance (n,) there, where it is not at common; back: current
+    (K, B, n) that the load sends into the output, as its other end is not quite at common; c_f farads
+    across g_f; c_in at the summing node besides the op-amp's own.
     """
 
     def step(k: int, alpha: float, past: State) -> Step:
