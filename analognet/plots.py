@@ -118,41 +118,49 @@ def boards_figure(boards: MonteCarlo) -> bytes:
     """Accuracy over boards, and what each kind of spread costs alone."""
     drawn = figure(11, 4.2)
     left, right = drawn.subplots(1, 2)
+    _accuracies(left, boards)
+    _losses(right, boards)
+    return to_png(drawn)
+
+
+def _accuracies(axes: Any, boards: MonteCarlo) -> None:
     percent, step = 100 * boards.accuracy, 100 / boards.images
     # one image is the least that accuracy can differ by
     width = step * max(1.0, np.ceil(np.ptp(percent) / 40 / step))
     bins = np.arange(percent.min() - step / 2, percent.max() + width, width)
-    left.hist(percent, bins=bins, color=BLUE)
+    axes.hist(percent, bins=bins, color=BLUE)
     lines = (
         (boards.reference, GREY, "float network"),
         (boards.mean, "black", "mean of the boards"),
         (boards.limit, RED, f"limit, {100 * boards.met:.1f} % of boards reach it"),
     )
     for (value, colour, label), style in zip(lines, ("-", "--", "-"), strict=True):
-        left.axvline(100 * value, color=colour, lw=1.5, ls=style, label=label)
+        axes.axvline(100 * value, color=colour, lw=1.5, ls=style, label=label)
     low = min(float(percent.min()), *(100 * value for value, _, _ in lines))
     high = max(float(percent.max()), *(100 * value for value, _, _ in lines))
     margin = max(0.06 * (high - low), step)
-    left.set_xlim(max(low - margin, -step / 2), min(high + margin, 100 + step / 2))
-    left.locator_params(axis="x", nbins=7)
-    left.locator_params(axis="y", integer=True)
-    left.ticklabel_format(axis="x", useOffset=False)
-    left.set_xticks([tick for tick in left.get_xticks() if low - margin <= tick <= min(high + margin, 100)])
-    left.set(
+    axes.set_xlim(max(low - margin, -step / 2), min(high + margin, 100 + step / 2))
+    axes.locator_params(axis="x", nbins=7)
+    axes.locator_params(axis="y", integer=True)
+    axes.ticklabel_format(axis="x", useOffset=False)
+    axes.set_xticks([tick for tick in axes.get_xticks() if low - margin <= tick <= min(high + margin, 100)])
+    axes.set(
         xlabel=f"accuracy on {boards.images} images, %",
         ylabel="boards",
         title=f"{boards.boards} boards: {100 * boards.mean:.2f} %, sigma {100 * boards.sigma:.2f}",
     )
-    left.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=8)
+
+
+def _losses(axes: Any, boards: MonteCarlo) -> None:
     shown = boards.sensitivity[::-1]
     loss = np.array([100 * s.loss for s in shown])
-    right.barh([s.source for s in shown], loss, xerr=[100 * s.loss_error for s in shown], color=BLUE)
+    axes.barh([s.source for s in shown], loss, xerr=[100 * s.loss_error for s in shown], color=BLUE)
     if not loss.any():
-        right.text(
-            0.5, 0.5, "no spread of one kind alone\nchanges an answer", transform=right.transAxes, ha="center"
+        axes.text(
+            0.5, 0.5, "no spread of one kind alone\nchanges an answer", transform=axes.transAxes, ha="center"
         )
-        right.set_xlim(0, step)
-    right.axvline(0, color=GREY, lw=0.8)
-    right.locator_params(axis="x", nbins=6)
-    right.set(xlabel="points of accuracy lost to this spread alone", title="What costs accuracy")
-    return to_png(drawn)
+        axes.set_xlim(0, 100 / boards.images)
+    axes.axvline(0, color=GREY, lw=0.8)
+    axes.locator_params(axis="x", nbins=6)
+    axes.set(xlabel="points of accuracy lost to this spread alone", title="What costs accuracy")

@@ -44,7 +44,9 @@ def resistor(drawn: Any, a: Point, b: Point, label: str = "", side: str = "top")
     """A resistor from a to b; its label may have two lines."""
     kind: Any = elm.Resistor  # untyped in schemdraw, as Diode is
     part = kind().endpoints(a, b)
-    return drawn.add(part.label(label, loc=side, fontsize=FONT - 1, ofst=_below(a, b, side)) if label else part)
+    return drawn.add(
+        part.label(label, loc=side, fontsize=FONT - 1, ofst=_below(a, b, side)) if label else part
+    )
 
 
 def capacitor(drawn: Any, a: Point, b: Point, label: str = "", side: str = "top") -> Any:
