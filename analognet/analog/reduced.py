@@ -226,24 +226,23 @@ def _activation(
     if cell.name in ("act_sigmoid_bjt", "act_tanh_bjt"):
         share = _DIVIDER_OHM * _cell_input_g(cell, layer)
         tau = _DIVIDER_OHM * (1 - share) * _BASE_C
-        at_bases = _lagging(time, z, tau)
         g_f = np.full(layer.n_out, 250e-6 / layer.scale_out)
-        if cell.name == "act_sigmoid_bjt":
-            current, c_in = -layer.activate(at_bases) * g_f, _COLLECTOR_C[0]
-            return rails.add(
-                amplifier(part, time, current, zero, g_f, load, back=back, c_f=1e-11, c_in=c_in)
-            ).out
+        # In the tanh both inputs see the same impedance, so only their difference counts; what lies
+        # between them, the op-amp's C_in, takes its current from one and gives it to the other: twice.
+        tanh = cell.name == "act_tanh_bjt"
+        junction = _COLLECTOR_C[tanh]
+        c_in, g_s = (junction + part.cin, g_f) if tanh else (junction, zero)
 
-        def difference(at_bases: Array) -> Response:
-            # Both inputs see the same impedance, so only their difference counts; what lies between
-            # them, the op-amp's C_in, takes its current from one and gives it to the other: twice.
-            current, c_in = -layer.activate(at_bases) * g_f, _COLLECTOR_C[1] + part.cin
-            return amplifier(part, time, current, g_f, g_f, load, back=back, c_f=1e-11, c_in=c_in)
+        def pair(at_bases: Array) -> Response:
+            current = -layer.activate(at_bases) * g_f
+            return amplifier(part, time, current, g_s, g_f, load, back=back, c_f=1e-11, c_in=c_in)
 
-        # while the op-amp slews, the collectors move apart and pull at the bases through their junctions
-        apart = difference(at_bases).minus
-        pull = _COLLECTOR_C[1] / _BASE_C / share * (apart - _lagging(time, apart, tau))
-        return rails.add(difference(at_bases + pull)).out
+        # while the op-amp slews, the collectors leave their place and pull at the bases: in the sigmoid
+        # at the one that the input does not drive
+        at_bases = _lagging(time, z, tau)
+        moved = pair(at_bases).minus
+        pull = junction / _BASE_C / share * (moved - _lagging(time, moved, tau))
+        return rails.add(pair(at_bases + (pull if tanh else -pull))).out
     rails.exact, wanted = False, layer.activate(z)
     for _ in range(min(2, count(cells, cell.name)[0])):  # its op-amps in a row, as unity inverters
         wanted = rails.add(amplifier(part, time, -wanted * g, g, g, load)).out
