@@ -33,7 +33,11 @@ def image_seconds(network: AnalogNetwork) -> float:
 
 
 def effort_warning(network: AnalogNetwork, images: int, jobs: int) -> str | None:
-    """A line for the user where ngspice would take long on so many images, else None."""
+    """A line for the user where ngspice would take long on so many images, else None; nothing of chips,
+    whose transistors are another matter.
+    """
+    if network.technology.process:
+        return None
     seconds = image_seconds(network)
     total = seconds * images / max(1, min(jobs, images))
     if total < NOTABLE_S:

@@ -18,14 +18,14 @@ from analognet.analog.layers import AnalogLayer, AnalogNetwork
 from analognet.analog.simulate import rectifier_leakage
 
 NOTABLE: Final = 0.005  # of full scale: what is said
-_RECTIFIERS: Final = ("act_relu_diode", "act_leaky_relu_diode", "act_leaky_relu_diode_neg")
+_DIODE: Final = "d1n4148"  # whose leakage is known
 
 
 def leakage_error(layer: AnalogLayer, cells: Mapping[str, Cell], celsius: float) -> tuple[str, float]:
     """(cell, V) by which a layer's rectifiers are off while they block; ("", 0) where it has none."""
-    if layer.amplifier != OPAMP_ROLE:
+    if layer.amplifier != OPAMP_ROLE and _DIODE in cells[layer.amplifier].uses:
         return layer.amplifier, rectifier_leakage(celsius) / float(layer.g_f.min())
-    if layer.cell in _RECTIFIERS:
+    if layer.cell is not None and _DIODE in cells[layer.cell].uses:
         ohms = layer.cell_params.get("r", cells[layer.cell].defaults.get("r", 0.0))
         return layer.cell, rectifier_leakage(celsius) * ohms
     return "", 0.0
