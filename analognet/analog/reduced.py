@@ -242,17 +242,24 @@ def _activation(
         tanh = cell.name == "act_tanh_bjt"
         junction = _COLLECTOR_C[tanh]
         c_in, g_s = (junction + part.cin, g_f) if tanh else (junction, zero)
-
-        def pair(at_bases: Array) -> Response:
-            current = -layer.activate(at_bases) * g_f
-            return amplifier(part, time, current, g_s, g_f, load, back=back, c_f=1e-11, c_in=c_in)
-
-        # while the op-amp slews, the collectors leave their place and pull at the bases: in the sigmoid
-        # at the one that the input does not drive
-        at_bases = _lagging(time, z, tau)
-        moved = pair(at_bases).minus
-        pull = junction / _BASE_C / share * (moved - _lagging(time, moved, tau))
-        return rails.add(pair(at_bases + (pull if tanh else -pull))).out
+        # A collector that moves pulls at its base through the junction, and the pair answers (Miller's
+        # effect): slope is that of the collector current over the voltage at the base.
+        at_bases, small = _lagging(time, z, tau), 1e-3 * layer.scale_z
+        steep = np.abs(layer.activate(at_bases + small) - layer.activate(at_bases - small)) / (2 * small)
+        slope = steep * g_f / share
+        return rails.add(
+            amplifier(
+                part,
+                time,
+                -layer.activate(at_bases) * g_f,
+                g_s,
+                g_f,
+                load,
+                back=back,
+                c_f=1e-11,
+                c_in=c_in + junction * slope * _DIVIDER_OHM * (1 - share),
+            )
+        ).out
     rails.exact, wanted = False, layer.activate(z)
     for _ in range(min(2, count(cells, cell.name)[0])):  # its op-amps in a row, as unity inverters
         wanted = rails.add(amplifier(part, time, -wanted * g, g, g, load)).out

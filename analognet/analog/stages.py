@@ -104,10 +104,11 @@ def amplifier(
     or (K, B, n) where it changes, from the inputs to the summing node; plus: current (K, B, n)
     into the + input and conductance (n,) there, where it is not at common; back: current
     (K, B, n) that the load sends into the output, as its other end is not quite at common; c_f farads
-    across g_f; c_in at the summing node besides the op-amp's own.
+    across g_f; c_in at the summing node besides the op-amp's own, as g_s.
     """
 
     def step(k: int, alpha: float, past: State) -> Step:
+        at_minus = c_in[k] if np.ndim(c_in) == 3 else c_in  # type: ignore[index]
         between = alpha * part.cin  # from + to - input, which hold a charge of (p - h) from the past
         h_past, p_past = past.h[..., 0], past.h[..., 1]
         kept_in = between * (p_past - h_past)
@@ -119,9 +120,9 @@ def amplifier(
         gff = g_f + alpha * c_f
         kept = alpha * c_f * (past.o - h_past)
         into_o = kept if back is None else kept + back[k]
-        at_h = between * (1 - p1) + alpha * c_in + (g_s if g_s.ndim == 1 else g_s[k]) + gff
+        at_h = between * (1 - p1) + alpha * at_minus + (g_s if g_s.ndim == 1 else g_s[k]) + gff
         at_o = 1 / part.rout + gff + load
-        right_h = current[k] + alpha * c_in * h_past - kept_in + between * p0 - kept
+        right_h = current[k] + alpha * at_minus * h_past - kept_in + between * p0 - kept
         # two linear equations in h and o for a given c
         det = at_h * at_o - gff * gff
         h0 = (right_h * at_o + gff * into_o) / det
