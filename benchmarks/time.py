@@ -135,9 +135,8 @@ def main() -> None:
                 continue
             known = [r for r in rows if (r["example"], r["opamp"]) == (example, opamp)]
             if not known:
-                few = 2 if example == "mnist" else 4
                 many = 6 if example == "mnist" else 20
-                n = 2 if arguments.quick else many if opamp == "opa4192" else few
+                n = 2 if arguments.quick else many if opamp == "opa4192" else 4
                 known = [measure(example, opamp, n, arguments.jobs)]
                 rows += known
                 if arguments.out:
