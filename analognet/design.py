@@ -102,9 +102,18 @@ class Design:
 
         Raises ToolMissing without the process's design kit.
         """
+        return self._files(substrate=True)
+
+    @property
+    def dc_files(self) -> dict[str, str]:
+        """The same for operating points, which need less of each transistor."""
+        return self._files(substrate=False)
+
+    def _files(self, substrate: bool) -> dict[str, str]:
         if not self.circuit.process:
             return {}
-        models = pdk.models(self.circuit.devices, self.corner, mismatch=self.mismatch is not None)
+        mismatch = self.mismatch is not None
+        models = pdk.models(self.circuit.devices, self.corner, mismatch=mismatch, substrate=substrate)
         seed = "" if self.mismatch is None else f".options seed={self.mismatch + 1}\n"
         return {netlist.MODELS: seed + models, ".spiceinit": pdk.SPICEINIT}
 

@@ -248,7 +248,7 @@ def common_table(
     lines += [f".dc Iload {-largest_a:.9g} {largest_a + step / 2:.9g} {step:.9g}"]
     wanted = ["v(com)", "i(vdd)"]
     lines += [f".save {' '.join(wanted)}", ".end"]
-    files = {MODELS: pdk.models(sizes, conditions.corner), ".spiceinit": pdk.SPICEINIT}
+    files = {MODELS: pdk.models(sizes, conditions.corner, substrate=False), ".spiceinit": pdk.SPICEINIT}
     found = _measured("\n".join([*head, *lines]) + "\n", files, wanted)
     return Common(np.linspace(-largest_a, largest_a, POINTS), found["v(com)"], -found["i(vdd)"])
 
@@ -269,7 +269,7 @@ def _tabulate(
     deck = [*head, *lines, "Vidx idx 0 0", f"Bs s 0 V=pwl(v(idx),{samples})"]
     deck += [f".options {OPTIONS}", f".temp {conditions.temperature:.9g}", f".dc Vidx 0 {POINTS - 1} 1"]
     deck += [*wrap([".save", *wanted]), ".end"]
-    files = {MODELS: pdk.models(sizes, conditions.corner), ".spiceinit": pdk.SPICEINIT}
+    files = {MODELS: pdk.models(sizes, conditions.corner, substrate=False), ".spiceinit": pdk.SPICEINIT}
     names = ("v_out", "i_com", "i_dd", "i_in")[: len(wanted) // int(np.prod(shape))]
     signs = {"i_dd": -1.0, "i_com": 1.0, "i_in": -1.0}
     found = _measured("\n".join(deck) + "\n", files, wanted)
