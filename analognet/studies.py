@@ -11,7 +11,7 @@ import numpy as np
 
 from analognet import storage
 from analognet.analog.bench import NOMINAL_C
-from analognet.analog.montecarlo import MonteCarlo, monte_carlo
+from analognet.analog.montecarlo import SENSITIVITY_BOARDS, MonteCarlo, monte_carlo
 from analognet.analog.noise import Noise, noise, spice_noise
 from analognet.analog.noise_effect import NoiseEffect, noise_effect
 from analognet.analog.variation import Spread, default_spread
@@ -99,6 +99,7 @@ def spread_study(
     spread: Spread | None = None,
     temperature: float = NOMINAL_C,
     limit: float | None = None,
+    sensitivity_boards: int = SENSITIVITY_BOARDS,
     jobs: int = 2,
     directory: Path | None = None,
     progress: Progress | None = None,
@@ -106,7 +107,8 @@ def spread_study(
     """The distribution of accuracy over boards made of parts with spread.
 
     spread: by default what the technology and the parts' data sheets say; limit: the accuracy a
-    board must reach, by default one point below the float network's; directory: keeps what is done,
+    board must reach, by default one point below the float network's; sensitivity_boards: with one source
+    of spread alone, 0 for none; directory: keeps what is done,
     so that a run that was killed goes on. Raises UsageError, InputError, SimulatorError.
     """
     if data.y is None:
@@ -125,6 +127,7 @@ def spread_study(
         chosen,
         temperature=temperature,
         limit=limit,
+        sensitivity_boards=sensitivity_boards,
         jobs=jobs,
         checkpoint=checkpoint,
         progress=progress,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import typer
 
 from analognet import process
-from analognet.cli import bom, compare, convert, doctor, draw, simulate, vhdl
+from analognet.cli import bom, compare, convert, doctor, draw, reproduce, simulate, vhdl
 from analognet.cli.console import err
 from analognet.errors import AnalogNetError, InputError
 from analognet.names import printable
@@ -28,6 +28,7 @@ app.command("simulate")(simulate.simulate)
 app.command("vhdl")(vhdl.vhdl)
 app.command("vhdl-sweep")(vhdl.sweep)
 app.command("compare")(compare.compare)
+app.command("reproduce")(reproduce.reproduce)
 app.command("bom")(bom.bom)
 app.command("draw")(draw.draw)
 app.command("doctor")(doctor.doctor)

@@ -14,7 +14,7 @@ from analognet.cli import console, options
 from analognet.comparison import compare as comparing
 from analognet.comparison.stages import Progress
 from analognet.names import printable
-from analognet.report.table import rows
+from analognet.report.table import DASH, rows
 from analognet.storage import to_json
 
 
@@ -49,7 +49,7 @@ def compare(
 ) -> None:
     """Measure a network every way on the same inputs, and write a report."""
     directory = out or console.default_directory(comparing.default_directory(model))
-    with _progress() as advance:
+    with progress() as advance:
         found = comparing.compare(
             model,
             data,
@@ -75,13 +75,13 @@ def compare(
         told = [
             f"{t}: {c.main}" + (f" ({c.band})" if c.band else "") for t, c in zip(titles, cells, strict=True)
         ]
-        console.table(row.title, [("", printable(line, 300)) for line in told if not line.endswith("–")])
+        console.table(row.title, [("", printable(line, 300)) for line in told if not line.endswith(DASH)])
     console.table("Verdict", [("", printable(said, 2000)) for said in found.verdict])
     console.say(f"report: {printable(directory)}{os.sep}report.html")
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[Progress], None]]:
+def progress() -> Iterator[Callable[[Progress], None]]:
     """A line that is written over on a terminal; elsewhere one for every stage."""
     live, last = console.err.is_terminal, ""
 

@@ -17,7 +17,7 @@ from analognet.design import Design, open_design
 from analognet.errors import InputError, UsageError
 from analognet.metrics import FIGURES, Metrics, Value
 from analognet.names import printable
-from analognet.quantities import engineering
+from analognet.quantities import engineering as engineering
 from analognet.storage import write_file
 
 BUILD = Path("build")

@@ -16,6 +16,9 @@ import numpy as np
 from analognet import bom, explore, inference, studies
 from analognet import simulation as simulations
 from analognet.analog.bench import NOMINAL_C
+from analognet.analog.montecarlo import SENSITIVITY_BOARDS
+from analognet.analog.timing import estimate
+from analognet.analog.transitions import choose_transitions
 from analognet.comparison.accuracy import judged
 from analognet.comparison.settings import Settings
 from analognet.comparison.stages import Advance, Stage
@@ -23,14 +26,16 @@ from analognet.comparison.store import Result
 from analognet.converters import ConverterEnergy, converter_energies, load_converters
 from analognet.data import Dataset
 from analognet.design import Design, convert, versions
-from analognet.errors import ToolMissing
+from analognet.errors import InputError, ToolMissing, UsageError
 from analognet.loading import LoadedModel
 from analognet.network import Activation, Array, Dense, Network
 
 BUYABLE_SERIES: Final = "E96"
+_ESTIMATED: Final = 100  # transitions whose worst the estimate tells, beside those simulated
+_LOWER_SCALE: Final = 0.4  # of full scale: 1 V of 2.5 V
 _CURVE_POINTS: Final = 241
-_WAVE_POINTS: Final = 400
-_WAVES_KEPT: Final = 32  # hidden neurons in the figure of one inference
+_WAVE_POINTS: Final = 300
+_WAVES_KEPT: Final = 24  # hidden neurons in the figure of one inference
 
 
 def stages(
@@ -129,7 +134,7 @@ def stages(
                     f"{name}: {settings.corner_boards} boards at {celsius:g} C",
                     base | {"images": len(many), "boards": settings.corner_boards, "celsius": celsius},
                     _at(design, many, settings, celsius, jobs, checkpoints),
-                    0.5 + settings.corner_boards * 7 * len(many) * 1.6e-5 * heavy**0.5,
+                    0.5 + settings.corner_boards * len(many) * 1.6e-5 * heavy**0.5,
                 )
             )
     if settings.opamps and model is not None and "gbw" in design.cells[design.technology.opamp].defaults:
@@ -138,7 +143,9 @@ def stages(
                 f"{name}/alternatives",
                 f"{name}: {len(settings.opamps)} op-amps to choose from",
                 base | ngspice | {"opamps": list(settings.opamps), "images": settings.opamp_images},
-                lambda advance: alternatives(model, again, data, settings, jobs, checkpoints, advance),
+                lambda advance: alternatives(
+                    design, model, again, data, settings, jobs, checkpoints, advance
+                ),
                 len(settings.opamps) * (1.0 + settings.opamp_images * 0.002 * max(1.0, heavy * 0.9)),
             )
         )
@@ -219,6 +226,8 @@ def boards(
     jobs: int,
     checkpoints: Path,
     advance: Advance,
+    *,
+    sensitivity_boards: int = SENSITIVITY_BOARDS,
 ) -> Result:
     """The distribution of accuracy over boards; a run that was killed goes on from its checkpoint."""
     found = studies.spread_study(
@@ -227,6 +236,7 @@ def boards(
         count,
         seed=seed,
         temperature=celsius,
+        sensitivity_boards=sensitivity_boards,
         jobs=jobs,
         directory=checkpoints,
         progress=advance,
@@ -240,7 +250,15 @@ def _at(
     design: Design, data: Dataset, settings: Settings, celsius: float, jobs: int, checkpoints: Path
 ) -> Callable[[Advance], Result]:
     return lambda advance: boards(
-        design, data, settings.corner_boards, settings.seed, celsius, jobs, checkpoints, advance
+        design,
+        data,
+        settings.corner_boards,
+        settings.seed,
+        celsius,
+        jobs,
+        checkpoints,
+        advance,
+        sensitivity_boards=0,
     )
 
 
@@ -269,12 +287,26 @@ def transient(design: Design, data: Dataset, settings: Settings, jobs: int, adva
     }
     value |= {key: found.metrics[key] for key in ("latency_s", "energy_j", "power_w")}
     value |= {"transitions": len(found.inferences), "notes": list(found.notes)}
+    value["estimate"] = _estimated(design, data, settings.seed)
     if isinstance(worst, float):
         energies = [i.observed.flow.energy(worst) for i in found.inferences]
         value["energy_span_j"] = [min(energies), max(energies)]
         value["converters"] = {"set": chosen, **converter_lines(design.network, worst, chosen)}
     random = inference.random_only(found.inferences) or list(found.inferences)
     return Result(value, _waves(max(random, key=lambda i: i.settling.latency_1_s), worst))
+
+
+def _estimated(design: Design, data: Dataset, seed: int) -> dict[str, Any] | None:
+    """The worst latency of more transitions than are simulated, by the estimate; None where it has none.
+
+    The worst of a few is too small; the estimate is within some percent of ngspice, and takes a second.
+    """
+    try:
+        guess = estimate(design, choose_transitions(design.analog, data.x, _ESTIMATED, seed))
+    except (InputError, UsageError):
+        return None
+    worst = float(guess.latency_1_s.max())
+    return {"transitions": len(guess.latency_1_s), "worst_s": worst if np.isfinite(worst) else None}
 
 
 def _waves(shown: Any, worst: Any) -> dict[str, Any]:
@@ -339,7 +371,8 @@ def curves(design: Design) -> Result:
 
     The circuit of y = f(z), z from the lowest to the highest sum that the layer was scaled for.
     """
-    rows, arrays = [], {}
+    rows: list[dict[str, Any]] = []
+    arrays: dict[str, Array] = {}
     seen: set[str] = set()
     for layer, span in zip(design.network.layers, design.ranges, strict=True):
         if str(layer.activation) in seen:
@@ -413,6 +446,7 @@ def bought(loaded: LoadedModel, again: Mapping[str, Any], data: Dataset, jobs: i
 
 
 def alternatives(
+    design: Design,
     model: str,
     again: Mapping[str, Any],
     data: Dataset,
@@ -421,10 +455,16 @@ def alternatives(
     checkpoints: Path,
     advance: Advance,
 ) -> Result:
-    """The same network with other op-amps: accuracy by ngspice, latency and energy by the estimate."""
+    """The same network with other op-amps and, in a full comparison, smaller signals: accuracy by ngspice,
+    latency and energy by the estimate.
+    """
+    own = design.technology
+    grid: dict[str, list[Any]] = {"opamp": list(settings.opamps)}
+    if not settings.quick:
+        grid["full_scale"] = [own.full_scale, own.full_scale * _LOWER_SCALE]
     found = explore.explore(
         model,
-        {"opamp": list(settings.opamps)},
+        grid,
         checkpoints / "alternatives",
         data=data.name,
         images=settings.opamp_images,
@@ -442,7 +482,10 @@ def alternatives(
         }
         for k, p in enumerate(found.points)
     ]
-    return Result({"rows": rows, "images": settings.opamp_images})
+    own_settings = {"opamp": own.opamp.removeprefix("opamp_")} | (
+        {} if settings.quick else {"full_scale": own.full_scale}
+    )
+    return Result({"rows": rows, "images": settings.opamp_images, "own": own_settings})
 
 
 def _ngspice_version() -> str | None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+import numpy as np
+
+from analognet import storage
 from analognet.comparison import columns, series
 from analognet.comparison.plan import Subject
 from analognet.comparison.stages import Outcome, Stage
+from analognet.comparison.store import Result
 from analognet.design import versions
 from analognet.digital import tools
 from analognet.names import printable
@@ -37,6 +41,7 @@ def assemble(chosen: Subject, stages: list[Stage], found: Outcome) -> dict[str, 
             "images": len(chosen.inputs),
             "labelled": chosen.inputs.y is not None,
             "calibration": printable(_base_name(chosen.calibration.name)),
+            "split": chosen.calibration.digest != chosen.inputs.digest,
         },
         "settings": {key: _plain(value) for key, value in vars(s).items()},
         "request": {
@@ -56,7 +61,13 @@ def assemble(chosen: Subject, stages: list[Stage], found: Outcome) -> dict[str, 
         "notes": [*chosen.notes, *_design_notes(chosen)],
         "series": series.series(chosen, found),
         "stages": [
-            {"name": st.name, "title": st.title, "inputs": _plain(st.inputs), "key": found.keys[st.name]}
+            {
+                "name": st.name,
+                "title": st.title,
+                "inputs": _plain(st.inputs),
+                "key": found.keys[st.name],
+                **evidence(found.results[st.name]),
+            }
             for st in stages
             if st.name in found.keys
         ],
@@ -69,8 +80,18 @@ def assemble(chosen: Subject, stages: list[Stage], found: Outcome) -> dict[str, 
         },
     }
     report["verdict"] = verdict(report)
-    rounded: dict[str, Any] = _rounded(report)
-    return rounded
+    value: dict[str, Any] = rounded(report)
+    return value
+
+
+def evidence(result: Result) -> dict[str, Any]:
+    """What a stage found, to hold another measurement against: its value, and its whole numbers' digests."""
+    digests = {
+        name: storage.digest(np.ascontiguousarray(array, dtype="<i8").tobytes())
+        for name, array in sorted(result.arrays.items())
+        if np.issubdtype(array.dtype, np.integer)
+    }
+    return {"value": _plain(result.value), "arrays_sha256": digests}
 
 
 def _design_notes(chosen: Subject) -> list[str]:
@@ -107,12 +128,12 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
     """Floats to nine digits: more are noise of the last bit, and would make two reports differ."""
     if isinstance(value, float):
         return float(f"{value:.{_DIGITS}g}")
     if isinstance(value, Mapping):
-        return {k: _rounded(v) for k, v in value.items()}
+        return {k: rounded(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_rounded(v) for v in value]
+        return [rounded(v) for v in value]
     return value

@@ -342,9 +342,15 @@ def _analog_time(chosen: Subject, found: Outcome, cells: dict[str, Cell], name: 
         return
     settling, spent = value["latency_1_percent_s"], value["energy_1_percent_j"]
     worst = value["latency_s"]
-    cells["latency_s"] = cell(worst, (settling["median"], worst), n, "worst of n transitions")
-    cells["throughput_hz"] = cell(1 / worst, (1 / worst, 1 / settling["median"]), n)
-    energy = cell(value["energy_j"], (spent["median"], value["energy_span_j"][1]), n)
+    guess = value["estimate"]
+    longest, told = worst, "worst of n transitions"
+    if guess is not None and guess["worst_s"]:
+        longest = max(worst, guess["worst_s"])
+        told += f"; upper end: worst of {guess['transitions']} by the estimate"
+    cells["latency_s"] = cell(worst, (settling["median"], longest), n, told)
+    cells["throughput_hz"] = cell(1 / worst, (1 / longest, 1 / settling["median"]), n)
+    # the power hardly changes with time: what takes longer takes as much more
+    energy = cell(value["energy_j"], (spent["median"], value["energy_span_j"][1] * longest / worst), n)
     cells["energy_j"] = energy
     cells["energy_per_op_j"] = _operations(chosen, energy)
     ends = value["converters"]

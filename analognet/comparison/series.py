@@ -96,8 +96,8 @@ def _design_space(chosen: Subject, found: Outcome) -> list[dict[str, Any]]:
                 rows.append(
                     {
                         "column": name,
-                        "label": ", ".join(str(s) for s in row["settings"].values()),
-                        "settings": row["settings"],
+                        "label": ", ".join(_setting(*item) for item in row["settings"].items()),
+                        "own": row["settings"] == (result.value["own"] if result else None),
                         "front": row["front"],
                         "images": result.value["images"] if result else 0,
                         **{key: v.get(key) for key in ("latency_s", "energy_j", "accuracy", "cost")},
@@ -106,8 +106,12 @@ def _design_space(chosen: Subject, found: Outcome) -> list[dict[str, Any]]:
     result = found.results.get("integer/alternatives")
     for row in result.value["rows"] if result else []:
         keys = ("label", "front", "latency_s", "energy_j", "accuracy")
-        rows.append({"column": "fpga ecp5", "cost": None, **{key: row[key] for key in keys}})
+        rows.append({"column": "fpga ecp5", "cost": None, "own": False, **{key: row[key] for key in keys}})
     return rows
+
+
+def _setting(axis: str, value: Any) -> str:
+    return f"{value:g} V full scale" if axis == "full_scale" else str(value)
 
 
 def _energy_use(chosen: Subject, found: Outcome) -> list[dict[str, Any]]:
@@ -120,12 +124,18 @@ def _energy_use(chosen: Subject, found: Outcome) -> list[dict[str, Any]]:
             rows.append(
                 {
                     "column": name,
-                    "uses": result.value["energy_by_use_j"],
-                    "converters": {line["name"]: line["energy_j"] for line in ends["lines"]} if ends else {},
-                    "parts": {line["name"]: line["part"] for line in ends["lines"]} if ends else {},
+                    "uses": _largest_first(result.value["energy_by_use_j"]),
+                    "converters": [
+                        {"name": line["name"], "energy_j": line["energy_j"], "part": line["part"]}
+                        for line in (ends["lines"] if ends else [])
+                    ],
                 }
             )
     return rows
+
+
+def _largest_first(uses: dict[str, float]) -> list[dict[str, Any]]:
+    return [{"name": n, "energy_j": v} for n, v in sorted(uses.items(), key=lambda item: -item[1])]
 
 
 def _boards(chosen: Subject, found: Outcome) -> list[dict[str, Any]]:
@@ -165,12 +175,13 @@ def _curves(chosen: Subject, found: Outcome) -> list[dict[str, Any]]:
     for name in chosen.technologies:
         result = found.results.get(f"{name}/curves")
         for k, row in enumerate(result.value["rows"] if result else []):
-            arrays = result.arrays if result else {}
+            assert result is not None
+            arrays = result.arrays
             rows.append(
                 {
                     "column": name,
                     **row,
-                    "full_scale_v": result.value["full_scale_v"] if result else None,
+                    "full_scale_v": result.value["full_scale_v"],
                     "z": _short(arrays[f"{k}_z"]),
                     "y": _short(arrays[f"{k}_y"], 9),
                     "ideal": _short(arrays[f"{k}_ideal"], 9),
@@ -210,8 +221,8 @@ def _classes(chosen: Subject, found: Outcome) -> dict[str, Any]:
         if stage == "integer/accuracy" or (column in chosen.technologies and what == "solver"):
             answers[column] = result.arrays["predictions"]
     for name in chosen.technologies:  # where the solver does not know its cells
-        if name not in answers and (result := found.results.get(f"{name}/ngspice")) is not None:
-            answers[name] = result.arrays["predictions"]
+        if name not in answers and f"{name}/ngspice" in found.results:
+            answers[name] = found.results[f"{name}/ngspice"].arrays["predictions"]
     classes = max(chosen.network.n_out, 2)
     matrices = []
     for column, given in answers.items():

@@ -87,7 +87,9 @@ def run(
         clock.begin(stage)
         try:
             found = stage.measure(clock.advance)
-        except AnalogNetError as e:
+        except OSError:  # a full disk is everybody's: what is done is kept, and the run ends
+            raise
+        except Exception as e:
             refused[stage.name] = gap = _gap(stage, e)
             if isinstance(
                 e, UsageError
@@ -135,8 +137,13 @@ class _Clock:
         self.ahead -= stage.effort
 
 
-def _gap(stage: Stage, error: AnalogNetError) -> Gap:
+def _gap(stage: Stage, error: Exception) -> Gap:
     """An error as a gap: the tool's own words as one line of text, and what to do about it."""
+    if not isinstance(error, AnalogNetError):
+        reason = printable(f"{type(error).__name__}: {error}", _REASON_LIMIT)
+        return Gap(
+            stage.name, stage.title, reason, "a fault of AnalogNet itself: report it with the words above"
+        )
     fix = {
         ToolMissing: "install it as said, and run again: all else is kept",
         SimulatorError: "run again; what fails the same way twice is worth a report with the words above",

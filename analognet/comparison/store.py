@@ -25,6 +25,7 @@ from analognet.names import printable
 _VALUE: Final = "value_json"
 # what no measurement depends on: how results are shown
 _NOT_MEASURING: Final = ("report", "cli", "drawing")
+_NOT_MEASURING_EITHER: Final = ("assemble", "columns", "series", "compare", "reproduce", "stages", "store")
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +97,8 @@ def _program() -> Iterator[tuple[str, Path]]:
     for suffix in ("*.py", "*.toml", "*.v", "*.vhd"):
         for path in root.rglob(suffix):
             name = path.relative_to(root)
-            if name.parts[0] not in _NOT_MEASURING:
+            shows = name.parts[0] == "comparison" and name.stem in _NOT_MEASURING_EITHER
+            if name.parts[0] not in _NOT_MEASURING and not shows:
                 yield name.as_posix(), path
     for path in resources.cells().iterdir():
         if path.suffix in (".cir", ".toml"):

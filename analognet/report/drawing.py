@@ -77,7 +77,8 @@ def rendered(
     """Draw one figure; None where the report has nothing for it. The same report gives the same bytes."""
     import matplotlib as mpl
 
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
+    style: Any = {**_STYLE, "svg.hashsalt": name}
+    with mpl.rc_context(style):
         made = draw(report)
         if made is None:
             return None

@@ -40,20 +40,27 @@ def steps(report: Report) -> Figure | None:
         axes.plot(value, k, "o", color=colour, ms=6)
         axes.annotate(
             f"{value:.2f} % ({value - 100 * start:+.2f})" if k else f"{value:.2f} %",
-            (max(value, 100 * (row["high"] or 0)), k),
-            xytext=(9, 0),
-            textcoords="offset points",
+            (1.02, k),
+            xycoords=("axes fraction", "data"),
             va="center",
             fontsize=8,
+            annotation_clip=False,
         )
     axes.axvline(100 * start, color=GREY, lw=1, ls="--", zorder=0)
     axes.set_yticks(range(len(rows)), [to_figure(f"{row['label']}, n = {row['images']}") for row in rows])
     axes.invert_yaxis()
-    axes.margins(x=0.3)
-    axes.set(xlabel="accuracy, %")
-    low, high = axes.get_xlim()
-    axes.set_xlim(low, min(high, 103) if high < 130 else high)
+    axes.set(
+        xlabel="accuracy, %", xlim=_near([p for r in rows for p in (r["accuracy"], r["low"], r["high"])])
+    )
     return drawn
+
+
+def _near(shares: list[float | None]) -> tuple[float, float]:
+    """Limits in percent around fractions: a point at least, and never far beyond 100 %."""
+    known = [100 * s for s in shares if s is not None]
+    low, high = min(known), max(known)
+    room = max(0.5, 0.1 * (high - low))
+    return low - room, min(high + room, 100.15)
 
 
 def boards(report: Report) -> Figure | None:
@@ -73,6 +80,8 @@ def boards(report: Report) -> Figure | None:
             xlabel=f"accuracy on {mine[0]['images']} inputs, %", ylabel="share of boards", ylim=(0, 1.02)
         )
         left.set_title(to_figure(f"{column}: boards that reach at least this"))
+        ends = [r / b["images"] for b in mine for r in (b["right"][0], b["right"][-1])]
+        left.set_xlim(_near([*ends, mine[0]["limit"]]))
         left.legend(loc="lower left", fontsize=7)
         _sources(right, mine[0]["sensitivity"])
     return drawn

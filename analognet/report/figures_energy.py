@@ -18,12 +18,22 @@ def energy_latency(report: Report) -> Figure | None:
     points = [c for c in report["columns"] if _both(report, c)]
     if not points:
         return None
+    timed = [
+        c
+        for c in report["columns"]
+        if c["kind"] == "float" and c not in points and cell_of(report, c["id"], "latency_s") is not None
+    ]
     drawn = canvas(WIDTH, 4.9)
     axes, beside = drawn.subplots(1, 2, sharey=True, width_ratios=(2.6, 1))
     for k, column in enumerate(points):
         _column(axes, report, column, k)
     for k, column in enumerate(dict.fromkeys(p["column"] for p in report["series"]["design_space"])):
         _front(axes, report, column, k)
+    for column in timed:
+        t = cell_of(report, column["id"], "latency_s")
+        assert t is not None
+        told = to_figure(f"{column['title']}: energy not measured")
+        axes.axvline(t["value"], color=KINDS["float"], ls=":", lw=1.5, label=told)
     axes.axhline(report["series"]["landauer_j"], color=GREY, ls="--", lw=1)
     axes.annotate(
         "Landauer limit, 8 bits a weight",
@@ -112,15 +122,18 @@ def _front(axes: Any, report: Report, column: str, k: int) -> None:
 
 def _published(axes: Any, report: Report) -> None:
     """Whole classifiers by others: other tasks, an order of magnitude and no ranking."""
-    for row in report["series"]["published"]["classifier"]:
+    for k, row in enumerate(
+        sorted(report["series"]["published"]["classifier"], key=lambda r: float(r["joules"]))
+    ):
         filled = row["kind"] == "measured"
         axes.plot(0.5, row["joules"], "D", color=GREEN, mfc=GREEN if filled else "none", ms=6)
         axes.annotate(
             to_figure(f"{row['name']}, {1e9 * row['node_m']:.0f} nm") + "\n" + to_figure(row["task"]),
             (0.5, row["joules"]),
-            xytext=(0, 6),
+            xytext=(0, -7 if k % 2 == 0 else 7),
             textcoords="offset points",
             ha="center",
+            va="top" if k % 2 == 0 else "bottom",
             fontsize=5.5,
         )
     axes.set_xticks([])
@@ -133,14 +146,14 @@ def energy_use(report: Report) -> Figure | None:
     held = report["series"]["energy_use"]
     if not held:
         return None
-    bars = [{**h["uses"], **h["converters"]} for h in held]
-    rows = [[(n, v) for n, v in b.items() if v > 1e-4 * sum(b.values())] for b in bars]
+    rows = [[*h["uses"], *h["converters"]] for h in held]
+    rows = [[u for u in r if u["energy_j"] > 1e-4 * sum(v["energy_j"] for v in r)] for r in rows]
     drawn = canvas(WIDTH, sum(0.32 * len(r) + 0.8 for r in rows))
     grid = drawn.subplots(len(held), 1, squeeze=False, height_ratios=[len(r) + 2 for r in rows]).ravel()
     for axes, h, shown in zip(grid, held, rows, strict=True):
-        names = [to_figure(f"{n} ({h['parts'][n]})" if n in h["parts"] else n) for n, _ in shown]
-        values = [v for _, v in shown]
-        colours = [GREEN if n in h["converters"] else BLUE for n, _ in shown]
+        names = [to_figure(f"{u['name']} ({u['part']})" if "part" in u else u["name"]) for u in shown]
+        values = [u["energy_j"] for u in shown]
+        colours = [GREEN if "part" in u else BLUE for u in shown]
         axes.barh(range(len(shown)), values, color=colours, height=0.65)
         whole = sum(values)
         for k, v in enumerate(values):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from analognet.report.escape import to_latex
-from analognet.report.table import rows
+from analognet.report.table import DASH, rows
 from analognet.report.value import Report
 
-_SIZES = {"²": r"\textsuperscript{2}", "µ": r"\textmu{}", "–": "--"}
+_SIZES = {"²": r"\textsuperscript{2}", "µ": r"\textmu{}", DASH: "--"}
 
 
 def table(report: Report) -> str:

@@ -59,33 +59,34 @@ def command(report: Report) -> str:
 
 def _paragraphs(report: Report) -> list[str]:
     network, data, s = report["network"], report["data"], report["settings"]
-    shape = "-".join(map(str, network["shape"]))
+    shape, kinds = "-".join(map(str, network["shape"])), ", ".join(network["activations"])
     said = [
-        f"One network, {shape} with activations {', '.join(network['activations'])} and {network['macs']:,} weights, was "
-        f"evaluated in every column with the same weights on the same {data['images']:,} inputs of {data['name']}, "
-        f"{'with' if data['labelled'] else 'without'} labels. The reference of every agreement is the float64 network.",
-        f"The integers have 8 bits; their scales were chosen on {data['calibration']}. Every multiply-accumulate counts "
-        "as two operations.",
-        "Converters are in on both sides or out on both: the rows without them have ideal inputs and outputs; the rows "
-        "'digital in and out' add input DACs and output comparators to circuits; the rows 'analog in' add an ADC for "
-        "every input to everything digital, and the comparators alone to circuits. The voltage reference's power is in "
-        "a circuit's energy, its drivers' is not.",
+        f"One network, {shape} with activations {kinds} and {network['macs']:,} weights, was evaluated in every column "
+        f"with the same weights on the same {data['images']:,} inputs of {data['name']}, "
+        f"{'with' if data['labelled'] else 'without'} labels. The reference of agreement is the float64 network.",
+        f"The integers have 8 bits; their scales were chosen on {data['calibration']}"
+        + (", its training split. " if data["calibration"] == data["name"] and data["split"] else ". ")
+        + "Every multiply-accumulate counts as two operations.",
+        "Converters are in on both sides or out on both. The rows without them have ideal inputs and outputs. The rows "
+        "'digital in and out' add input DACs and output comparators to circuits. The rows 'analog in' add an ADC for "
+        "every input to everything digital, and the comparators alone to circuits. The power of the voltage reference "
+        "is in a circuit's energy.",
         f"Operating points of up to {s['ngspice_images']:,} inputs were simulated in ngspice, of up to "
-        f"{s['solver_images']:,} by the exact solver. Latency and energy of circuits come from {s['transitions']} steps "
-        "from input to input in ngspice, half of them built to be worst. "
-        f"Boards: {s['boards']} draws of all parts with their data sheets' spread, seed {s['seed']}.",
+        f"{s['solver_images']:,} by the exact solver. Latency and energy of circuits come from {s['transitions']} "
+        "steps from input to input in ngspice, half of them built to be worst. Boards are "
+        f"{s['boards']:,} draws of all parts with their data sheets' spread; the seed is {s['seed']}.",
     ]
     for row in report["series"]["engines"]:
+        largest = engineering(row["largest_v"], "V").replace(" u", " µ")
         said.append(
-            f"{row['column']}: on {row['images']} inputs the outputs of ngspice and solver differ by at most "
-            f"{engineering(row['largest_v'], 'V').replace(' u', ' µ')}."
+            f"{row['column']}: on {row['images']} inputs ngspice's and the solver's outputs differ by at most {largest}."
         )
     for column in report["columns"]:
         if column["kind"] == "float" and column["cells"]["latency_s"]["value"] is not None:
             said.append(
-                f"{column['title']}: {column['about']}; float32, no search for kernels (BEAM=0), times of single calls after "
-                "warm-up, measured once on this machine and kept. Timings are of a machine, not of the method: they "
-                "change when they are measured again."
+                f"{column['title']}: {column['about']}. Kernels as tinygrad makes them (BEAM=0); "
+                "single calls after warm-up, timed once on this machine and kept. Such times belong to a machine and come "
+                "out otherwise when they are measured again."
             )
     said.append(
         "Two figures differ in the verdict where their uncertainty bands have no value in common; where the bands "

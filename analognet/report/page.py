@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from analognet.report.drawing import Drawn
 from analognet.report.methods import methods
-from analognet.report.table import rows
-from analognet.report.value import Report
+from analognet.report.table import quantity, rows
+from analognet.report.value import BY_KEY, Report
 
 _HERE: Final = Path(__file__).parent
 
@@ -36,6 +36,7 @@ def render(report: Report, figures: Sequence[Drawn]) -> str:
         shape="-".join(map(str, report["network"]["shape"])),
         columns=report["columns"],
         rows=rows(report),
+        empty=_empty(report),
         verdict=[_topic(said) for said in report["verdict"]],
         figures=[(f, Markup(f.inline)) for f in figures],
         methods=methods(report),
@@ -46,6 +47,21 @@ def render(report: Report, figures: Sequence[Drawn]) -> str:
     )
 
 
+def _empty(report: Report) -> list[tuple[str, list[tuple[str, list[str]]]]]:
+    """Why cells of the rows shown are empty: column, and for each reason the rows."""
+    found = []
+    shown = [row for row, _ in rows(report)]
+    for column in report["columns"]:
+        reasons: dict[str, list[str]] = {}
+        for row in shown:
+            cell = column["cells"][row.key]
+            if cell["value"] is None and not cell.get("text"):
+                reasons.setdefault(str(cell["missing"]), []).append(row.title)
+        if reasons:
+            found.append((str(column["title"]), list(reasons.items())))
+    return found
+
+
 def _topic(said: str) -> tuple[str, str]:
     """A sentence of the verdict: what it is about, and what it says."""
     topic, colon, rest = said.partition(": ")
@@ -54,7 +70,7 @@ def _topic(said: str) -> tuple[str, str]:
 
 def _tables(report: Report) -> list[tuple[str, tuple[str, ...], list[list[tuple[str, Any]]]]]:
     """Further tables: title, headings, rows of (shown, what to sort by)."""
-    made = []
+    made: list[tuple[str, tuple[str, ...], list[list[tuple[str, Any]]]]] = []
     space = report["series"]["design_space"]
     if space:
         made.append(
@@ -64,8 +80,8 @@ def _tables(report: Report) -> list[tuple[str, tuple[str, ...], list[list[tuple[
                 [
                     [
                         (f"{p['column']}: {p['label']}", f"{p['column']}: {p['label']}"),
-                        (f"{1e6 * p['latency_s']:.3g} µs", p["latency_s"]),
-                        (f"{1e9 * p['energy_j']:.3g} nJ", p["energy_j"]),
+                        (quantity(BY_KEY["latency_s"], p["latency_s"]), p["latency_s"]),
+                        (quantity(BY_KEY["energy_j"], p["energy_j"]), p["energy_j"]),
                         (f"{100 * p['accuracy']:.2f} %", p["accuracy"]),
                         ("yes" if p["front"] else "no", int(p["front"])),
                     ]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from analognet.quantities import engineering
 from analognet.report.value import BY_KEY, ROWS, Report, Row
 
 Cell = Mapping[str, Any]
+DASH: Final = "\N{EN DASH}"
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,10 @@ def shown(row: Row, cell: Cell) -> Shown:
     """A cell of one row."""
     if row.unit == "text":
         text = str(cell.get("text") or "")
-        return Shown(text or "–", "", "", "" if text else str(cell["missing"] or ""), None)
+        return Shown(text or DASH, "", "", "" if text else str(cell["missing"] or ""), None)
     value = cell["value"]
     if value is None:
-        return Shown("–", "", "", str(cell["missing"] or ""), None)
+        return Shown(DASH, "", "", str(cell["missing"] or ""), None)
     band = ""
     if cell["low"] is not None:
         band = between(row, cell["low"], cell["high"])
@@ -77,7 +78,7 @@ def rows(report: Report) -> list[tuple[Row, list[Shown]]]:
     found = []
     for row in ROWS:
         cells = [shown(row, column["cells"][row.key]) for column in report["columns"]]
-        if any(cell.main != "–" for cell in cells):
+        if any(cell.main != DASH for cell in cells):
             found.append((row, cells))
     return found
 

@@ -10,20 +10,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from analognet.quantities import engineering
 from analognet.report.table import cell_of, high, low, overlap, quantity
 from analognet.report.value import BY_KEY, Report
 
 NO_DIFFERENCE: Final = "no difference shown"
-# row -> how it is told: topic, and the word for the better one
+# row -> how a topic is called, in a list and at the head of a sentence
 TOPICS: Final = (
-    ("accuracy", "Accuracy", "higher"),
-    ("latency_s", "Latency", "shorter"),
-    ("throughput_hz", "Throughput", "higher"),
-    ("energy_j", "Energy of the network alone", "lower"),
-    ("energy_digital_in_j", "Energy between digital parts", "lower"),
-    ("energy_analog_in_j", "Energy where the inputs are voltages", "lower"),
+    ("accuracy", "accuracy", "Accuracy"),
+    ("latency_s", "latency", "Latency"),
+    ("throughput_hz", "throughput", "Throughput"),
+    ("energy_j", "energy of the network alone", "Energy of the network alone"),
+    ("energy_digital_in_j", "energy between digital parts", "Energy between digital parts"),
+    ("energy_analog_in_j", "energy where the inputs are voltages", "Energy where the inputs are voltages"),
 )
+_WINNERS: Final = {"analog": "the circuit", "fpga": "the FPGA", "float": "the processor"}
 _CERTAIN: Final = 2.0  # standard errors
 
 
@@ -41,18 +41,52 @@ class Finding:
 
 
 def verdict(report: Report) -> list[str]:
-    """The paragraph, sentence by sentence; each begins with what it is about."""
+    """The paragraph, sentence by sentence; each begins with what it is about and a colon."""
     said = []
     circuits = [c for c in report["columns"] if c["kind"] == "analog"]
     for circuit in circuits:
-        for key, topic, word in TOPICS:
-            said += _topic(report, circuit, key, topic, word)
+        said += _in_short(report, circuit)
+        for key, _, topic in TOPICS:
+            said += _topic(report, circuit, key, topic)
         said += _as_fabricated(report, circuit)
         said += limits(report, circuit["id"])
         said += _help(report, circuit)
-    if not circuits or not said:
+    if not said:
         said.append("Verdict: no circuit was measured, so there is nothing to compare; the gaps say why.")
     return said
+
+
+def _in_short(report: Report, circuit: Mapping[str, Any]) -> list[str]:
+    """Against the best FPGA in each row: what the circuit wins, what it loses, what shows no difference."""
+    wins: list[str] = []
+    loses: list[str] = []
+    neither: list[str] = []
+    for key, topic, _ in TOPICS:
+        best = rivals(report, key).get("fpga")
+        found = compared(report, circuit["id"], best, key) if best else None
+        if found is None:
+            continue
+        if found.better is None:
+            neither.append(topic)
+        else:
+            told = f"{topic} by {_times(found.factor[1])}" if found.factor else topic
+            (wins if found.better == circuit["id"] else loses).append(told)
+    parts = [
+        f"{words} {', '.join(topics)}"
+        for words, topics in (
+            ("better in", wins),
+            ("worse in", loses),
+            (f"{NO_DIFFERENCE} in", neither),
+        )
+        if topics
+    ]
+    if not parts:
+        return []
+    return [
+        f"In short: {circuit['title']}, against the best FPGA: "
+        + ". ".join(_sentence(p) for p in parts)
+        + "."
+    ]
 
 
 def compared(report: Report, one: str, other: str, key: str) -> Finding | None:
@@ -72,9 +106,9 @@ def compared(report: Report, one: str, other: str, key: str) -> Finding | None:
     return Finding(key, one, other, better, factor)
 
 
-def rivals(report: Report, key: str) -> list[str]:
-    """Whom a circuit is held against in a row: the best FPGA and the best processor, of those measured."""
-    found = []
+def rivals(report: Report, key: str) -> dict[str, str]:
+    """Whom a circuit is held against in a row: the best FPGA and the best processor measured, by kind."""
+    found = {}
     for kind in ("fpga", "float"):
         known = [
             (float(cell["value"]), str(column["id"]))
@@ -82,42 +116,32 @@ def rivals(report: Report, key: str) -> list[str]:
             if column["kind"] == kind and (cell := cell_of(report, column["id"], key)) is not None
         ]
         if known:
-            found.append((max if BY_KEY[key].better > 0 else min)(known)[1])
+            found[kind] = (max if BY_KEY[key].better > 0 else min)(known)[1]
     return found
 
 
-def _topic(report: Report, circuit: Mapping[str, Any], key: str, topic: str, word: str) -> list[str]:
+def _topic(report: Report, circuit: Mapping[str, Any], key: str, topic: str) -> list[str]:
     own = cell_of(report, circuit["id"], key)
     if own is None:
         return []
     row = BY_KEY[key]
     parts = []
-    for rival in rivals(report, key):
-        found = compared(report, circuit["id"], rival, key)
-        theirs = cell_of(report, rival, key)
+    for kind, rival in rivals(report, key).items():
+        found, theirs = compared(report, circuit["id"], rival, key), cell_of(report, rival, key)
         if found is None or theirs is None:
             continue
         told = f"{_title(report, rival)} {quantity(row, theirs['value'])}"
         if found.better is None:
             parts.append(f"{told}: {NO_DIFFERENCE}")
             continue
-        who = "the circuit's" if found.better == circuit["id"] else "its"
+        winner = _WINNERS["analog" if found.better == circuit["id"] else kind]
         if found.factor is None:
-            points = 100 * abs(own["value"] - theirs["value"])
-            parts.append(f"{told}: {who} is {word} by {points:.2f} points")
+            parts.append(f"{told}: {winner} wins by {100 * abs(own['value'] - theirs['value']):.2f} points")
         else:
-            least, likely, most = found.factor
-            span = f" ({_times(least)} to {_times(most)})" if _times(least) != _times(most) else ""
-            parts.append(f"{told}: {who} is {word}, by a factor of {_times(likely)}{span}")
-    if not parts:
-        return [
-            f"{topic}: {_title(report, circuit['id'])} {quantity(row, own['value'])}; nothing to hold it against."
-        ]
-    return [
-        f"{topic}: {_title(report, circuit['id'])} {quantity(row, own['value'])}, against "
-        + "; ".join(parts)
-        + "."
-    ]
+            least, likely, most = (_times(f) for f in found.factor)
+            parts.append(f"{told}: {winner} wins by a factor of {likely} ({least} to {most})")
+    rest = ". ".join(parts) if parts else "nothing to hold it against"
+    return [f"{topic}: {_title(report, circuit['id'])} {quantity(row, own['value'])}. {rest}."]
 
 
 def _title(report: Report, column: str) -> str:
@@ -142,30 +166,39 @@ def _as_fabricated(report: Report, circuit: Mapping[str, Any]) -> list[str]:
 
 
 def limits(report: Report, column: str) -> list[str]:
-    """What limits a circuit: in energy, in time between converters, in accuracy as fabricated."""
+    """What limits a circuit: in energy, in time between converters, in accuracy as fabricated, in size."""
     said = []
     use = next((u for u in report["series"]["energy_use"] if u["column"] == column), None)
     if use is not None:
-        total = sum(use["uses"].values())
-        name, joules = max(use["uses"].items(), key=lambda item: item[1])
-        said.append(f"{100 * joules / total:.0f} % of its energy is {name}")
-        for line, spent in use["converters"].items():
-            if line.startswith("input") and spent > 0:
+        total = sum(u["energy_j"] for u in use["uses"])
+        largest = max(use["uses"], key=lambda u: float(u["energy_j"]))
+        said.append(f"{100 * largest['energy_j'] / total:.0f} % of its energy is {largest['name']}")
+        for line in use["converters"]:
+            if line["energy_j"] > 0.05 * total:
+                spent = quantity(BY_KEY["energy_j"], line["energy_j"])
                 said.append(
-                    f"its {line} take {engineering(spent, 'J').replace(' u', ' µ')} more, {spent / total:.2g} of that"
+                    f"its {line['name']} would add {spent}, {100 * line['energy_j'] / total:.0f} % of that"
                 )
     alone, between = cell_of(report, column, "latency_s"), cell_of(report, column, "latency_digital_in_s")
     if alone is not None and between is not None and between["value"] > 2 * alone["value"]:
         told = quantity(BY_KEY["latency_s"], between["value"] - alone["value"])
-        said.append(f"its converters take {told}, longer than the network itself")
+        said.append(f"a conversion at its ends takes {told}, longer than the network itself")
     worst = costliest(report, column)
     if worst is not None:
         said.append(
-            f"of the parts' spread, {worst['source']} alone costs {100 * worst['loss']:.3f} points of accuracy"
+            f"of the parts' spread, {worst['source']} alone costs {_points(worst['loss'])} of accuracy"
         )
     elif any(b["column"] == column and b["sensitivity"] for b in report["series"]["boards"]):
         said.append("no kind of spread alone costs accuracy that can be told from chance")
+    size, cost = cell_of(report, column, "area_m2"), cell_of(report, column, "cost")
+    if size is not None:
+        told = f"it takes {quantity(BY_KEY['area_m2'], size['value'])}"
+        said.append(told + (f" and {quantity(BY_KEY['cost'], cost['value'])}" if cost is not None else ""))
     return [f"What limits {_title(report, column)}: " + "; ".join(said) + "."] if said else []
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:.2g} points"
 
 
 def costliest(report: Report, column: str) -> Mapping[str, Any] | None:
@@ -180,52 +213,38 @@ def costliest(report: Report, column: str) -> Mapping[str, Any] | None:
 
 
 def _help(report: Report, circuit: Mapping[str, Any]) -> list[str]:
-    """The change that would help most, by the sensitivity runs: what each saves of energy, or gives of accuracy."""
-    column = circuit["id"]
-    energy = cell_of(report, column, "energy_digital_in_j")
-    found: list[tuple[float, str]] = []
-    analog = cell_of(report, column, "energy_analog_in_j")
-    if energy is not None and analog is not None and analog["value"] < energy["value"]:
-        saved = energy["value"] / analog["value"]
-        found.append(
-            (
-                saved,
-                f"inputs that arrive as voltages, without DACs: energy down by a factor of {_times(saved)}",
-            )
+    """The change that would help most: from the designs tried, the converters, and the sensitivity runs."""
+    column, said = circuit["id"], []
+    points = [p for p in report["series"]["design_space"] if p["column"] == column]
+    own = next((p for p in points if p["own"]), None)
+    energy, analog = (cell_of(report, column, f"energy_{way}_in_j") for way in ("digital", "analog"))
+    options = []
+    if energy is not None and analog is not None and analog["value"] < 0.95 * energy["value"]:
+        options.append(
+            (energy["value"] / analog["value"], "inputs that arrive as voltages, without DACs", "")
         )
-    better = _best_part(report, column)
-    if better is not None:
-        saved, accuracy, label = better
-        found.append(
-            (
-                saved,
-                f"op-amp {label}: energy of the network down by a factor of {_times(saved)}, by the estimate, at "
-                f"{100 * accuracy:.2f} % on the inputs tried",
-            )
-        )
-    said = [text for _, text in sorted(found, reverse=True)[:2]]
+    if own is not None:
+        as_good = [p for p in points if p["accuracy"] >= own["accuracy"]]
+        frugal = min(as_good, key=lambda p: float(p["energy_j"]))
+        if frugal["energy_j"] < 0.95 * own["energy_j"]:
+            options.append((own["energy_j"] / frugal["energy_j"], frugal["label"], _tried(frugal)))
+        else:
+            said.append(f"none of the {len(points)} designs tried takes less energy at its accuracy")
+        fast = min(as_good, key=lambda p: float(p["latency_s"]))
+        if fast["latency_s"] < 0.8 * own["latency_s"]:
+            price = fast["energy_j"] / own["energy_j"]
+            factor = _times(own["latency_s"] / fast["latency_s"])
+            told = f"latency down by a factor of {factor} at {_times(price)} times the energy"
+            said.append(f"{fast['label']}: {told}{_tried(fast)}")
+    best = sorted(options, reverse=True)
+    said = [
+        f"{label}: energy down by a factor of {_times(factor)}{how}" for factor, label, how in best
+    ] + said
     worst = costliest(report, column)
     if worst is not None:
-        said.append(
-            f"parts without spread of {worst['source']}: {100 * worst['loss']:.3f} points of accuracy back"
-        )
-    return [f"What would help {circuit['title']} most: " + "; then ".join(said) + "."] if said else []
+        said.append(f"parts without spread of {worst['source']}: {_points(worst['loss'])} of accuracy back")
+    return [f"What would help {circuit['title']} most: " + "; ".join(said) + "."] if said else []
 
 
-def _best_part(report: Report, column: str) -> tuple[float, float, str] | None:
-    """(factor of energy, accuracy, label) of the op-amp that saves the most and loses no accuracy."""
-    points = [p for p in report["series"]["design_space"] if p["column"] == column and "settings" in p]
-    own = _own_part(report, column, points)
-    if own is None:
-        return None
-    as_good = [p for p in points if p["accuracy"] >= own["accuracy"] and p["energy_j"] < own["energy_j"]]
-    if not as_good:
-        return None
-    best = min(as_good, key=lambda p: float(p["energy_j"]))
-    return own["energy_j"] / best["energy_j"], float(best["accuracy"]), str(best["label"])
-
-
-def _own_part(report: Report, column: str, points: list[Any]) -> Mapping[str, Any] | None:
-    """The point of the design space that is the column itself."""
-    part = next(c.get("part") for c in report["columns"] if c["id"] == column)
-    return next((p for p in points if p["label"] == part), None)
+def _tried(point: Mapping[str, Any]) -> str:
+    return f" (by the estimate, {100 * point['accuracy']:.2f} % on {point['images']} inputs)"
