@@ -36,6 +36,10 @@ def compare(
     calibrate: Annotated[str | None, typer.Option(help="As of convert.")] = None,
     images: Annotated[int | None, typer.Option(help="Only the first so many inputs.")] = None,
     seed: Annotated[int, typer.Option(help="Of boards, noise and transitions.")] = 0,
+    fpga: Annotated[
+        str | None,
+        typer.Option(help="ecp5, ice40, xc7, separated by commas, or none. Default: all, ecp5 if quick."),
+    ] = None,
     jobs: Annotated[
         int | None, typer.Option(help="Processes or threads at a time. Default: one per core.")
     ] = None,
@@ -61,6 +65,7 @@ def compare(
             calibrate=calibrate,
             images=images,
             seed=seed,
+            fpgas=None if fpga is None else [] if fpga == "none" else fpga.split(","),
             jobs=jobs,
             cache=cache,
             progress=advance,

@@ -52,6 +52,7 @@ def compare(
     calibrate: str | None = None,
     images: int | None = None,
     seed: int = 0,
+    fpgas: Sequence[str] | None = None,
     jobs: int | None = None,
     cache: Path | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
@@ -59,9 +60,10 @@ def compare(
     """Measure a network as float, integers, VHDL on FPGAs and circuits on the same inputs, and report.
 
     technologies: names or .toml files; out: directory to write, None for nowhere; quick: a first page in
-    a minute or two; images: only the first so many inputs; cache: where what was measured is kept, by
-    content (default: the user's cache directory). A stage that fails is a gap of the report. Raises
-    UsageError and InputError for the model, the data, the options, or a directory that cannot be written.
+    a minute or two; images: only the first so many inputs; fpgas: devices, none for an empty sequence;
+    cache: where what was measured is kept, by content (default: the user's cache directory). A stage that
+    fails is a gap of the report. Raises UsageError and InputError for the model, the data, the options, or
+    a directory that cannot be written.
     """
     if out is not None:
         storage.check_target(out, KIND)
@@ -78,6 +80,7 @@ def compare(
         calibrate=calibrate,
         images=images,
         seed=seed,
+        fpgas=fpgas,
     )
     stages = plan.stages(chosen, jobs=workers, checkpoints=store.checkpoints())
     found = run(stages, store, progress)

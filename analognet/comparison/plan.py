@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -64,6 +65,7 @@ def subject(
     calibrate: str | None,
     images: int | None,
     seed: int,
+    fpgas: Sequence[str] | None,
 ) -> Subject:
     """Load and convert all that is compared. A technology that cannot be converted to is a gap.
 
@@ -75,54 +77,52 @@ def subject(
         raise UsageError("--technology: give one or more, each once")
     if not 0 <= seed < 2**63:
         raise UsageError(f"--seed {seed}: a seed is a whole number from 0 to 2^63 - 1")
-    loaded = load(model, activations)
-    network = loaded.network
-    inputs = data if isinstance(data, Dataset) else load_data(data, network.n_in, network.n_out)
-    if len(inputs) < 2:
-        raise UsageError("a comparison needs data with at least 2 inputs")
-    notes = list(loaded.notes)
-    if images is not None:
-        inputs = analog.first(inputs, images)
-    calibration, told = _calibration(inputs, network)
-    notes += told
-    settings = choose(network, quick, seed)
     names = _column_names(technologies)
+    with ThreadPoolExecutor(max_workers=1) as beside:  # a child looks for devices meanwhile
+        devices = beside.submit(processors.find_devices)
+        loaded = load(model, activations)
+        network = loaded.network
+        inputs = data if isinstance(data, Dataset) else load_data(data, network.n_in, network.n_out)
+        if len(inputs) < 2:
+            raise UsageError("a comparison needs data with at least 2 inputs")
+        limited = images is not None and images < len(inputs)
+        inputs = analog.first(inputs, images) if images is not None else inputs
+        calibration, told = _calibration(inputs, network)
+        settings = choose(network, quick, seed, fpgas)
+        designs, gaps = _designs(loaded, names, topology, calibrate)
+        return Subject(
+            model=str(model),
+            data=None if isinstance(data, Dataset) else str(data),
+            loaded=loaded,
+            inputs=inputs,
+            calibration=calibration,
+            technologies=names,
+            designs=designs,
+            settings=settings,
+            gaps=gaps,
+            devices=devices.result(),
+            topology=topology,
+            activations=activations,
+            calibrate=calibrate,
+            limited=limited,
+            notes=(*loaded.notes, *told),
+        )
+
+
+def _designs(
+    loaded: LoadedModel, names: Mapping[str, str], topology: str, calibrate: str | None
+) -> tuple[dict[str, Design], tuple[Gap, ...]]:
+    """A design for each column and for ideal parts, and a gap for each column that has none."""
     designs: dict[str, Design] = {}
-    gaps: list[Gap] = []
-    for name in (*names, IDEAL):
-        if name in designs:
-            continue
+    gaps = []
+    for name, technology in ({IDEAL: IDEAL} | dict(names)).items():
         try:
-            designs[name] = convert(
-                loaded, technology=names.get(name, name), topology=topology, calibrate=calibrate
-            )
+            designs[name] = convert(loaded, technology=technology, topology=topology, calibrate=calibrate)
         except AnalogNetError as e:
-            if name != IDEAL:
-                gaps.append(
-                    Gap(
-                        f"{name}/convert",
-                        f"{name}: conversion",
-                        printable(e, 400),
-                        "choose a technology that fits the network, or leave this one out",
-                    )
-                )
-    return Subject(
-        model=str(model),
-        data=None if isinstance(data, Dataset) else str(data),
-        loaded=loaded,
-        inputs=inputs,
-        calibration=calibration,
-        technologies=names,
-        designs=designs,
-        settings=settings,
-        gaps=tuple(gaps),
-        devices=processors.find_devices(),
-        topology=topology,
-        activations=activations,
-        calibrate=calibrate,
-        limited=images is not None,
-        notes=tuple(notes),
-    )
+            if name in names:
+                fix = "choose a technology that there is and that fits the network, or leave this one out"
+                gaps.append(Gap(f"{name}/convert", f"{name}: conversion", printable(e, 400), fix))
+    return designs, tuple(gaps)
 
 
 def _calibration(inputs: Dataset, network: Network) -> tuple[Dataset, list[str]]:

@@ -101,6 +101,7 @@ def reproduce(
         calibrate=request["calibrate"],
         images=request["images"] if request["limited"] else None,
         seed=request["seed"],
+        fpgas=request["fpgas"],
     )
     for what, then, now in (
         ("model", held["network"]["model_sha256"], chosen.loaded.digest),

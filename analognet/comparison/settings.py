@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
+from analognet.errors import UsageError
+from analognet.names import printable
 from analognet.network import Network
 
 LARGE_MACS: Final = 20_000  # a network beyond takes ngspice tens of milliseconds an image
@@ -38,8 +41,23 @@ class Settings:
     seed: int = 0
 
 
-def choose(network: Network, quick: bool, seed: int = 0) -> Settings:
-    """What a network of this size gets: all that fits in the time a person waits."""
+def choose(network: Network, quick: bool, seed: int = 0, fpgas: Sequence[str] | None = None) -> Settings:
+    """What a network of this size gets: all that fits in the time a person waits.
+
+    fpgas: devices instead of those a comparison takes by itself. Raises UsageError for an unknown one.
+    """
+    chosen = _choose(network, quick, seed)
+    if fpgas is None:
+        return chosen
+    unknown = [name for name in fpgas if name not in FPGAS]
+    if unknown or len(set(fpgas)) != len(fpgas):
+        raise UsageError(
+            f"--fpga '{printable(','.join(fpgas))}': choose from {', '.join(FPGAS)}, each once, or none"
+        )
+    return replace(chosen, fpgas=tuple(fpgas))
+
+
+def _choose(network: Network, quick: bool, seed: int) -> Settings:
     large = network.macs > LARGE_MACS
     if quick:
         return Settings(

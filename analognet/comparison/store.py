@@ -25,7 +25,16 @@ from analognet.names import printable
 _VALUE: Final = "value_json"
 # what no measurement depends on: how results are shown
 _NOT_MEASURING: Final = ("report", "cli", "drawing")
-_NOT_MEASURING_EITHER: Final = ("assemble", "columns", "series", "compare", "reproduce", "stages", "store")
+_NOT_MEASURING_EITHER: Final = (
+    "assemble",
+    "columns",
+    "series",
+    "compare",
+    "reproduce",
+    "plan",
+    "stages",
+    "store",
+)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ import shlex
 from dataclasses import dataclass
 from typing import Any, Final
 
+from analognet.comparison.settings import FPGAS, QUICK_FPGAS
 from analognet.quantities import engineering
 from analognet.report.value import Report
 
@@ -52,6 +53,8 @@ def command(report: Report) -> str:
         words += ["--images", str(r["images"])]
     if r["seed"]:
         words += ["--seed", str(r["seed"])]
+    if tuple(r["fpgas"]) != (QUICK_FPGAS if r["quick"] else FPGAS):
+        words += ["--fpga", ",".join(r["fpgas"]) or "none"]
     if r["quick"]:
         words.append("--quick")
     return shlex.join(str(w) for w in words)
@@ -79,14 +82,14 @@ def _paragraphs(report: Report) -> list[str]:
     for row in report["series"]["engines"]:
         largest = engineering(row["largest_v"], "V").replace(" u", " µ")
         said.append(
-            f"{row['column']}: on {row['images']} inputs ngspice's and the solver's outputs differ by at most {largest}."
+            f"{row['column']}: on {row['images']} inputs outputs of ngspice and solver differ by at most {largest}."
         )
     for column in report["columns"]:
         if column["kind"] == "float" and column["cells"]["latency_s"]["value"] is not None:
             said.append(
-                f"{column['title']}: {column['about']}. Kernels as tinygrad makes them (BEAM=0); "
-                "single calls after warm-up, timed once on this machine and kept. Such times belong to a machine and come "
-                "out otherwise when they are measured again."
+                f"{column['title']}: {column['about']}. Kernels as tinygrad makes them (BEAM=0); single calls after "
+                "warm-up, timed once on this machine and kept. Such times belong to a machine and come out otherwise "
+                "when they are measured again."
             )
     said.append(
         "Two figures differ in the verdict where their uncertainty bands have no value in common; where the bands "

@@ -82,11 +82,7 @@ def _in_short(report: Report, circuit: Mapping[str, Any]) -> list[str]:
     ]
     if not parts:
         return []
-    return [
-        f"In short: {circuit['title']}, against the best FPGA: "
-        + ". ".join(_sentence(p) for p in parts)
-        + "."
-    ]
+    return [f"In short: {circuit['title']} is, against the best FPGA, {'; '.join(parts)}."]
 
 
 def compared(report: Report, one: str, other: str, key: str) -> Finding | None:
