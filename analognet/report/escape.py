@@ -58,4 +58,4 @@ def to_csv(text: object) -> str:
 
 def to_figure(text: object) -> str:
     """For matplotlib, which reads dollar signs as mathematics."""
-    return printable(text, 80).replace("$", r"\$")
+    return printable(text, 48).replace("$", r"\$")

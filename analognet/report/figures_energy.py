@@ -69,7 +69,7 @@ def _column(axes: Any, report: Report, column: Any, k: int) -> None:
         e["value"],
         xerr=[[t["value"] - low(t)], [high(t) - t["value"]]],
         yerr=[[e["value"] - low(e)], [high(e) - e["value"]]],
-        fmt="o",
+        ls="none",
         ms=8,
         color=colour,
         capsize=3,
