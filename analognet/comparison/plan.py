@@ -78,17 +78,17 @@ def subject(
     if not 0 <= seed < 2**63:
         raise UsageError(f"--seed {seed}: a seed is a whole number from 0 to 2^63 - 1")
     names = _column_names(technologies)
+    loaded = load(model, activations)
+    network = loaded.network
+    settings = choose(network, quick, seed, fpgas)
     with ThreadPoolExecutor(max_workers=1) as beside:  # a child looks for devices meanwhile
         devices = beside.submit(processors.find_devices)
-        loaded = load(model, activations)
-        network = loaded.network
         inputs = data if isinstance(data, Dataset) else load_data(data, network.n_in, network.n_out)
         if len(inputs) < 2:
             raise UsageError("a comparison needs data with at least 2 inputs")
         limited = images is not None and images < len(inputs)
         inputs = analog.first(inputs, images) if images is not None else inputs
         calibration, told = _calibration(inputs, network)
-        settings = choose(network, quick, seed, fpgas)
         designs, gaps = _designs(loaded, names, topology, calibrate)
         return Subject(
             model=str(model),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import html
 import re
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from analognet.bom import safe_cell
 from analognet.names import printable
@@ -33,6 +34,7 @@ _LATEX: Final = {
 }
 _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$=:@^])")
 _LONG: Final = 2000
+_LABEL: Final = 48  # characters
 
 
 def to_html(text: object) -> str:
@@ -57,5 +59,17 @@ def to_csv(text: object) -> str:
 
 
 def to_figure(text: object) -> str:
-    """For matplotlib, which reads dollar signs as mathematics."""
-    return printable(text, 48).replace("$", r"\$")
+    """For matplotlib, which reads dollar signs as mathematics; cut to what a figure has room for."""
+    safe = printable(text, _LONG)
+    return (safe if len(safe) <= _LABEL else f"{safe[: _LABEL - 3]}...").replace("$", r"\$")
+
+
+def plain(value: Any) -> Any:
+    """Plain values with every text in them disarmed, keys included: no control character is left."""
+    if isinstance(value, str):
+        return printable(value, _LONG)
+    if isinstance(value, Mapping):
+        return {plain(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    return value

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from analognet.report.drawing import Drawn
+from analognet.report.escape import plain
 from analognet.report.methods import methods
 from analognet.report.table import quantity, rows
 from analognet.report.value import BY_KEY, Report
@@ -21,6 +22,7 @@ def render(report: Report, figures: Sequence[Drawn]) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
+    report = plain(report)
     environment = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=True,
