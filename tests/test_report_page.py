@@ -64,11 +64,10 @@ def test_nothing_overflows_and_nothing_complains(
     tab.open(where.as_uri())
     assert tab.value("document.documentElement.scrollWidth") == width
     # nothing sticks out of the page but inside a box that scrolls by itself
-    assert (
-        tab.value(f"""[...document.body.querySelectorAll("*")].filter(e => !e.closest(".scroll, .wide, svg, details:not([open])")
-            && e.getBoundingClientRect().right > {width} + 0.5).map(e => e.outerHTML.slice(0, 80))""")
-        == []
-    )
+    boxes = ".scroll, .wide, svg, details:not([open])"
+    out = tab.value(f"""[...document.body.querySelectorAll("*")].filter(e => !e.closest("{boxes}")
+        && e.getBoundingClientRect().right > {width} + 0.5).map(e => e.outerHTML.slice(0, 80))""")
+    assert out == []
     assert tab.errors == []
     assert all(r == where.as_uri() or r.startswith("data:") for r in tab.requests), tab.requests
     paper, ink = tab.value(f"{LIGHT}('backgroundColor')"), tab.value(f"{LIGHT}('color')")
@@ -121,7 +120,8 @@ def test_a_row_orders_the_columns_best_first(tab: browser.Page, where: Path) -> 
             const cells = [...b.closest('tr').cells].slice(1);
             return [Number(b.dataset.better),
                 cells.map(c => c.dataset.order ?? null), cells.map(c => c.dataset.column),
-                [...document.querySelector('#comparison thead tr').cells].slice(1).map(c => c.firstChild.textContent)] }})()""")
+                [...document.querySelector('#comparison thead tr').cells].slice(1)
+                    .map(c => c.firstChild.textContent)] }})()""")
         assert titles == heads  # every cell stays below its own head
         known = [float(v) for v in values if v is not None]
         assert values[len(known) :] == [None] * (len(values) - len(known))  # what is empty comes last
