@@ -226,7 +226,8 @@ def _proven(
 
 def _fpga_figures(chosen: Subject, cells: dict[str, Cell], value: dict[str, Any]) -> None:
     spent = value["energy"]
-    energy = cell(spent["nominal_j"], spent["band_j"], note="estimate; static power apart")
+    how = "toggles of its netlist" if spent["activity_j"] is not None else "operations, times FPGA over ASIC"
+    energy = cell(spent["nominal_j"], spent["band_j"], note=f"estimate from {how}; static power apart")
     cells["energy_j"] = cells["energy_digital_in_j"] = energy
     cells["energy_per_op_j"] = _operations(chosen, energy)
     static = spent["static_w"]

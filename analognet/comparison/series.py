@@ -90,28 +90,37 @@ def _design_space(chosen: Subject, found: Outcome) -> list[dict[str, Any]]:
     rows = []
     for name in chosen.technologies:
         result = found.results.get(f"{name}/alternatives")
-        for row in result.value["rows"] if result else []:
+        if result is None:
+            continue
+        for row in result.value["rows"]:
             v = row["values"]
             if row["refused"] is None and v.get("latency_s"):
                 rows.append(
                     {
                         "column": name,
-                        "label": ", ".join(_setting(*item) for item in row["settings"].items()),
-                        "own": row["settings"] == (result.value["own"] if result else None),
+                        "label": _design_label(row["settings"], result.value["own"]),
+                        "own": row["settings"] == result.value["own"],
                         "front": row["front"],
-                        "images": result.value["images"] if result else 0,
+                        "images": result.value["images"],
                         **{key: v.get(key) for key in ("latency_s", "energy_j", "accuracy", "cost")},
                     }
                 )
     result = found.results.get("integer/alternatives")
     for row in result.value["rows"] if result else []:
         keys = ("label", "front", "latency_s", "energy_j", "accuracy")
-        rows.append({"column": "fpga ecp5", "cost": None, "own": False, **{key: row[key] for key in keys}})
+        images = {"images": len(chosen.inputs)}
+        rows.append(
+            {"column": "fpga ecp5", "cost": None, "own": False, **images, **{key: row[key] for key in keys}}
+        )
     return rows
 
 
-def _setting(axis: str, value: Any) -> str:
-    return f"{value:g} V full scale" if axis == "full_scale" else str(value)
+def _design_label(settings: dict[str, Any], own: dict[str, Any]) -> str:
+    """The op-amp, and the full scale where it is another than the column's."""
+    words = [str(settings["opamp"])]
+    if settings.get("full_scale") != own.get("full_scale"):
+        words.append(f"{settings['full_scale']:g} V full scale")
+    return ", ".join(words)
 
 
 def _energy_use(chosen: Subject, found: Outcome) -> list[dict[str, Any]]:
@@ -216,13 +225,14 @@ def _classes(chosen: Subject, found: Outcome) -> dict[str, Any]:
     if y is None:
         return {"matrices": [], "wrong": [], "wrong_total": 0, "shape": None}
     answers = {"float64": classify(chosen.network(chosen.inputs.x))}
-    for stage, result in found.results.items():
-        column, _, what = stage.partition("/")
-        if stage == "integer/accuracy" or (column in chosen.technologies and what == "solver"):
-            answers[column] = result.arrays["predictions"]
-    for name in chosen.technologies:  # where the solver does not know its cells
-        if name not in answers and f"{name}/ngspice" in found.results:
-            answers[name] = found.results[f"{name}/ngspice"].arrays["predictions"]
+    for column, stages in (
+        ("integer", ("integer/accuracy",)),
+        # ngspice where the solver does not know the cells
+        *((name, (f"{name}/solver", f"{name}/ngspice")) for name in chosen.technologies),
+    ):
+        known = [found.results[stage] for stage in stages if stage in found.results]
+        if known:
+            answers[column] = known[0].arrays["predictions"]
     classes = max(chosen.network.n_out, 2)
     matrices = []
     for column, given in answers.items():

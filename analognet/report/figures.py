@@ -14,8 +14,8 @@ FIGURES: Final = (
         "energy_latency",
         "What does an inference cost, and how long does it take?",
         "Energy over latency of one inference, without converters; the open mark adds them. Small marks are other "
-        "designs of the same network, named where no other beats them. Energies of FPGAs are estimates with their "
-        "model's band. A processor whose energy cannot be measured is not in it.",
+        "designs of the same network, in the table below: circuits by the estimate, FPGAs by operations and clock "
+        "alone; full marks are those that no other beats. A processor whose energy cannot be measured is a line.",
         figures_energy.energy_latency,
     ),
     (

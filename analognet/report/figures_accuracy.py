@@ -173,7 +173,5 @@ def wrong_inputs(report: Report) -> Figure | None:
         words = [f"#{row['row']}: label {row['label']}"]
         words += [f"{column}: {answer}" for column, answer in row["answers"].items()]
         lost = row["answers"].get("float64") == row["label"]
-        axes.set_title(
-            to_figure("\n".join(words)).replace("\\n", "\n"), fontsize=5.5, color=RED if lost else INK
-        )
+        axes.set_title("\n".join(map(to_figure, words)), fontsize=5.5, color=RED if lost else INK)
     return drawn

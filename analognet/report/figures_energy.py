@@ -12,6 +12,8 @@ from analognet.report.value import Report
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_MOST_NAMED = 6  # designs of a front
+
 
 def energy_latency(report: Report) -> Figure | None:
     """Energy of an inference over its latency, every column with its band, fronts, and what others published."""
@@ -23,7 +25,7 @@ def energy_latency(report: Report) -> Figure | None:
         for c in report["columns"]
         if c["kind"] == "float" and c not in points and cell_of(report, c["id"], "latency_s") is not None
     ]
-    drawn = canvas(WIDTH, 4.9)
+    drawn = canvas(WIDTH, 5.4)
     axes, beside = drawn.subplots(1, 2, sharey=True, width_ratios=(2.6, 1))
     for k, column in enumerate(points):
         _column(axes, report, column, k)
@@ -110,6 +112,8 @@ def _front(axes: Any, report: Report, column: str, k: int) -> None:
         ms=7,
         label=to_figure(f"{column}: designs that no other beats"),
     )
+    if len(front) > _MOST_NAMED:
+        return  # they would cover each other; the table below names them
     for n, p in enumerate(front):
         axes.annotate(
             to_figure(p["label"]),

@@ -84,7 +84,7 @@ def _tables(report: Report) -> list[tuple[str, tuple[str, ...], list[list[tuple[
                         (f"{p['column']}: {p['label']}", f"{p['column']}: {p['label']}"),
                         (quantity(BY_KEY["latency_s"], p["latency_s"]), p["latency_s"]),
                         (quantity(BY_KEY["energy_j"], p["energy_j"]), p["energy_j"]),
-                        (f"{100 * p['accuracy']:.2f} %", p["accuracy"]),
+                        (f"{100 * p['accuracy']:.2f} % of {p['images']}", p["accuracy"]),
                         ("yes" if p["front"] else "no", int(p["front"])),
                     ]
                     for p in space

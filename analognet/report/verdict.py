@@ -106,10 +106,13 @@ def rivals(report: Report, key: str) -> dict[str, str]:
     """Whom a circuit is held against in a row: the best FPGA and the best processor measured, by kind."""
     found = {}
     for kind in ("fpga", "float"):
+        ids = [str(column["id"]) for column in report["columns"] if column["kind"] == kind]
+        # a device that was placed has a clock, and an energy from its netlist's toggles, not from a rule of thumb
+        placed = [name for name in ids if cell_of(report, name, "latency_s") is not None]
         known = [
-            (float(cell["value"]), str(column["id"]))
-            for column in report["columns"]
-            if column["kind"] == kind and (cell := cell_of(report, column["id"], key)) is not None
+            (float(cell["value"]), name)
+            for name in placed or ids
+            if (cell := cell_of(report, name, key)) is not None
         ]
         if known:
             found[kind] = (max if BY_KEY[key].better > 0 else min)(known)[1]
@@ -145,6 +148,8 @@ def _title(report: Report, column: str) -> str:
 
 
 def _times(factor: float) -> str:
+    if factor < 2:
+        return f"{factor:.3g}"
     return f"{factor:.2g}" if factor < 10 else f"{factor:.0f}" if factor < 1000 else f"{factor:.2g}"
 
 
