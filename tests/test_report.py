@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 from reports import HOSTILE, report
@@ -20,7 +21,7 @@ from analognet import storage
 from analognet.errors import InputError
 from analognet.report import escape, figures, forms, latex, markdown, methods, page, spreadsheet, table
 from analognet.report.drawing import inline
-from analognet.report.value import BY_KEY, ROWS, load_report
+from analognet.report.value import BY_KEY, KIND, ROWS, load_report
 from analognet.report.verdict import NO_DIFFERENCE, compared, verdict
 
 ALL = " ".join(HOSTILE[:-1])  # all at once, as names come
@@ -111,6 +112,7 @@ def test_markdown_has_only_our_marks(text: str) -> None:
             assert not re.search(r"https?:", b)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["$x$ \\frac", ALL])
 def test_figures_draw_foreign_text_as_text(text: str) -> None:
     drawn = figures.draw_all(report(text))
@@ -138,11 +140,13 @@ def test_any_text_is_one_line_everywhere(text: str) -> None:
 # --- determinism and sizes
 
 
+@pytest.mark.slow
 def test_the_same_report_gives_the_same_bytes() -> None:
     value = json.loads(storage.to_json(report()))
     assert forms.files(value) == forms.files(copy.deepcopy(value))
 
 
+@pytest.mark.slow
 def test_a_page_needs_nothing_from_elsewhere() -> None:
     text = page.render(report(), figures.draw_all(report()))
     assert "default-src 'none'" in text
@@ -308,3 +312,34 @@ def test_the_command_in_the_methods_is_one_a_shell_takes() -> None:
     words = shlex.split(methods.command(value))
     assert words[:4] == ["analognet", "compare", "a b; rm -rf $(x)", "--data"]
     assert words[-2:] == ["--fpga", "ecp5"]
+
+
+# --- what is committed
+
+
+@pytest.mark.parametrize("name", ["digits", "mnist"])
+def test_a_committed_report_is_whole_and_says_what_it_says(name: str) -> None:
+    directory = ROOT / "docs" / "reports" / name
+    files = storage.read_directory(directory, KIND)  # every digest is right
+    value = load_report(directory / "report.json")
+    assert files["report.json"].decode() == storage.to_json(value)
+    assert value["verdict"] == verdict(value)
+    assert markdown.table(value) == [
+        line
+        for line in files["report.md"].decode().split("## Gaps")[0].split("## What")[0].splitlines()
+        if line[:1] == "|"
+    ]
+    assert len(files["report.html"]) < 2_000_000
+    text = b"".join(files.values())
+    assert b"/tmp/" not in text
+    assert b"/home/" not in text
+
+
+def test_the_readme_shows_the_committed_numbers() -> None:
+    import runpy
+
+    made = runpy.run_path(str(ROOT / "docs" / "make_reports.py"))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = readme.split(made["MARKS"][0])[1].split(made["MARKS"][1])[0]
+    value = load_report(ROOT / "docs" / "reports" / "digits" / "report.json")
+    assert shown.splitlines() == made["readme_table"](value)

@@ -121,13 +121,17 @@ def _float(chosen: Subject, found: Outcome, name: str) -> dict[str, Any]:
     machine = value["machine"]
     device = name.removeprefix("float ")
     on = f"{machine['processor']}, {machine['cores']} cores" if device == "CPU" else device
+    load = value.get("load")
+    busy = load is not None and load > machine["cores"]
     cells["resources"] = words(on)
     cells["programmable"] = words("any network, at once")
     return {
         "id": name,
         "kind": "float",
         "title": f"Float, tinygrad {device}",
-        "about": f"float32 in tinygrad on this machine's {device}: {on}",
+        "about": f"float32 in tinygrad on this machine's {device}: {on}"
+        + (f"; timed while the machine was busy (load {load:.1f}): too long" if busy else ""),
+        "busy": busy,
         "cells": _filled(cells, "does not apply to a program"),
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from analognet.comparison import analog, digital, processors
 from analognet.comparison.settings import Settings, choose
-from analognet.comparison.stages import Gap, Stage
+from analognet.comparison.stages import Advance, Gap, Stage
+from analognet.comparison.store import Result
 from analognet.data import Dataset, load_data
 from analognet.design import Design, convert, versions
 from analognet.errors import AnalogNetError, UsageError
@@ -154,7 +155,7 @@ def stages(chosen: Subject, *, jobs: int, checkpoints: Path) -> list[Stage]:
             f"float {device}/time",
             f"float on {device}: time of an inference in tinygrad",
             common | {"batch": s.batch, "quick": s.quick, "machine": dict(processors.machine())},
-            processors.stage(network, data, device, (1, s.batch), s.quick),
+            _loaded(processors.stage(network, data, device, (1, s.batch), s.quick)),
             4.0,
         )
         for device in chosen.devices or (processors.PROCESSOR,)
@@ -188,6 +189,17 @@ def stages(chosen: Subject, *, jobs: int, checkpoints: Path) -> list[Stage]:
     heavy = ("/boards", "/alternatives", "/device")
     # dear ones last, in their order: what is cheap is kept whatever happens
     return sorted(found, key=lambda stage: any(part in stage.name for part in heavy))
+
+
+def _loaded(work: Callable[[Advance], Result]) -> Callable[[Advance], Result]:
+    """A timing with the machine's load beside it: where others work too, times come out too long."""
+
+    def measured(advance: Advance) -> Result:
+        load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+        found = work(advance)
+        return Result({**found.value, "load": load}, found.arrays)
+
+    return measured
 
 
 def _again(chosen: Subject, name: str) -> dict[str, Any]:

@@ -156,7 +156,7 @@ def _compared(then: Mapping[str, Any], now: Mapping[str, Any]) -> Compared:
     differences, timed = [], []
     for path in sorted({*old, *new}):
         difference = Difference(path, old.get(path), new.get(path))
-        if TIMED in path or path.endswith(("/machine/processor", "/machine/cores", "/machine/system")):
+        if TIMED in path or path == "/value/load" or path.startswith("/value/machine/"):
             timed.append(difference)
         elif not _same(difference.then, difference.now):
             differences.append(difference)

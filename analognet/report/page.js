@@ -13,6 +13,8 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
+// paper shows everything
+addEventListener("beforeprint", () => { for (const part of document.querySelectorAll("details")) part.open = true; });
 function order(a, b) {
   const x = Number(a), y = Number(b);
   return Number.isNaN(x) || Number.isNaN(y) ? (a < b ? -1 : a > b ? 1 : 0) : x - y;

@@ -115,7 +115,7 @@ def rivals(report: Report, key: str) -> dict[str, str]:
             if (cell := cell_of(report, name, key)) is not None
         ]
         if known:
-            found[kind] = (max if BY_KEY[key].better > 0 else min)(known)[1]
+            found[kind] = (max if BY_KEY[key].better > 0 else min)(known, key=lambda held: held[0])[1]
     return found
 
 
@@ -129,7 +129,7 @@ def _topic(report: Report, circuit: Mapping[str, Any], key: str, topic: str) -> 
         found, theirs = compared(report, circuit["id"], rival, key), cell_of(report, rival, key)
         if found is None or theirs is None:
             continue
-        told = f"{_title(report, rival)} {quantity(row, theirs['value'])}"
+        told = f"{_title(report, rival)} {quantity(row, theirs['value'])}{_busy(report, rival, key)}"
         if found.better is None:
             parts.append(f"{told}: {NO_DIFFERENCE}")
             continue
@@ -141,6 +141,13 @@ def _topic(report: Report, circuit: Mapping[str, Any], key: str, topic: str) -> 
             parts.append(f"{told}: {winner} wins by a factor of {likely} ({least} to {most})")
     rest = ". ".join(parts) if parts else "nothing to hold it against"
     return [f"{topic}: {_title(report, circuit['id'])} {quantity(row, own['value'])}. {rest}."]
+
+
+def _busy(report: Report, column: str, key: str) -> str:
+    busy = key in ("latency_s", "throughput_hz") and any(
+        c.get("busy") for c in report["columns"] if c["id"] == column
+    )
+    return " (timed on a busy machine: too long)" if busy else ""
 
 
 def _title(report: Report, column: str) -> str:
