@@ -104,7 +104,7 @@ def report(text: str = "plain") -> dict[str, Any]:
             "model": text,
             "data": text,
             "technologies": ["board"],
-            "topology": "split",
+            "topology": None,
             "activations": None,
             "calibrate": None,
             "images": 4,

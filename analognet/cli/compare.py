@@ -32,7 +32,9 @@ def compare(
     ] = ",".join(comparing.TECHNOLOGIES),
     quick: Annotated[bool, typer.Option("--quick", help="A first page in a minute or two.")] = False,
     activations: options.Activations = None,
-    topology: Annotated[str, typer.Option(help="Of the circuits: see convert.")] = "split",
+    topology: Annotated[
+        str | None, typer.Option(help="Of the circuits: see convert. Default: the technology's own.")
+    ] = None,
     calibrate: Annotated[str | None, typer.Option(help="As of convert.")] = None,
     images: Annotated[int | None, typer.Option(help="Only the first so many inputs.")] = None,
     seed: Annotated[int, typer.Option(help="Of boards, noise and transitions.")] = 0,

@@ -56,9 +56,12 @@ def stages(
     """
     if not settings.solver_images >= settings.ngspice_images:
         raise ValueError("the solver takes at least the images that ngspice takes")
-    few, many = first(data, settings.ngspice_images), first(data, settings.solver_images)
+    few = first(data, in_ngspice(design, min(settings.ngspice_images, len(data))))
+    many = first(data, settings.solver_images)
+    provenance = simulations.provenance(design)
     base = {
-        "netlist": simulations.provenance(design)["netlist_sha256"],
+        "netlist": provenance["netlist_sha256"],
+        "pdk": provenance.get("pdk"),
         "data": data.digest,
         "inputs": len(data),
         "seed": settings.seed,
@@ -110,13 +113,6 @@ def stages(
             1.0,
         ),
         Stage(
-            f"{name}/parts",
-            f"{name}: parts and board",
-            base,
-            lambda advance: parts(design),
-            0.5 + 0.05 * heavy,
-        ),
-        Stage(
             f"{name}/boards",
             f"{name}: {settings.boards} boards of parts with spread",
             base | {"images": len(many), "boards": settings.boards},
@@ -126,6 +122,26 @@ def stages(
             0.5 + settings.boards * len(many) * 1.6e-5 * heavy**0.5,
         ),
     ]
+    if not design.technology.process:  # a chip is no board of parts
+        found.append(
+            Stage(
+                f"{name}/parts",
+                f"{name}: parts and board",
+                base,
+                lambda advance: parts(design),
+                0.5 + 0.05 * heavy,
+            )
+        )
+    if len(design.technology.corners) > 1:
+        found.append(
+            Stage(
+                f"{name}/corners",
+                f"{name}: {len(design.technology.corners)} corners of its process",
+                base | ngspice | {"images": len(many)},
+                lambda advance: corners(design, many, jobs, advance),
+                10.0 * len(design.technology.corners),
+            )
+        )
     if settings.corner_boards:
         for celsius in design.technology.temperature:
             found.append(
@@ -162,6 +178,13 @@ def stages(
     return found
 
 
+def in_ngspice(design: Design, most: int) -> int:
+    """How many inputs ngspice takes: as many as it answers within minutes, and one at least."""
+    while most > 1 and simulations.choose_engine(design, most) != "ngspice":
+        most //= 2
+    return most
+
+
 def first(data: Dataset, n: int) -> Dataset:
     """The first n samples; all of them where there are fewer."""
     if n >= len(data):
@@ -179,6 +202,7 @@ def operating_points(design: Design, data: Dataset, engine: str, jobs: int, adva
         "output_error_v_max": metrics["output_error_v_max"],
         "output_error_v_rms": metrics["output_error_v_rms"],
         "power_w": metrics["power_w"],
+        "area_m2": metrics["area_m2"],
         "clipped": metrics.details["clipped"],
         "notes": list(found.notes),
     }
@@ -214,6 +238,18 @@ def temperatures(design: Design, data: Dataset, jobs: int) -> Result:
         found = simulations.simulate(design, data, engine="solver", temperature=celsius, jobs=jobs)
         value, _ = judged(design.network, data, found.outputs)
         rows.append({"celsius": celsius, **value})
+    return Result({"rows": rows})
+
+
+def corners(design: Design, data: Dataset, jobs: int, advance: Advance) -> Result:
+    """The nominal circuit at each corner of its process."""
+    rows = []
+    names = design.technology.corners
+    for k, corner in enumerate(names):
+        advance(k, len(names))
+        found = simulations.simulate(design, data, engine="solver", corner=corner, jobs=jobs)
+        value, _ = judged(design.network, data, found.outputs)
+        rows.append({"corner": corner, **value})
     return Result({"rows": rows})
 
 
@@ -301,6 +337,8 @@ def _estimated(design: Design, data: Dataset, seed: int) -> dict[str, Any] | Non
 
     The worst of a few is too small; the estimate is within some percent of ngspice, and takes a second.
     """
+    if design.technology.process:
+        return None  # its equations are of the macromodel
     try:
         guess = estimate(design, choose_transitions(design.analog, data.x, _ESTIMATED, seed))
     except (InputError, UsageError):

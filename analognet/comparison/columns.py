@@ -281,6 +281,8 @@ def _analog(chosen: Subject, found: Outcome, name: str) -> dict[str, Any]:
             )
     _analog_time(chosen, found, cells, name)
     _analog_boards(found, cells, name)
+    if answers is not None and answers["area_m2"] is not None:
+        cells["area_m2"] = cell(answers["area_m2"], note="strips and cells; no routing, no pads")
     bought = _value(found, f"{name}/parts")
     if bought:
         cells["cost"] = cell(bought["cost"], n=1, note="prices for orientation")
@@ -292,6 +294,10 @@ def _analog(chosen: Subject, found: Outcome, name: str) -> dict[str, Any]:
         cells["resources"] = words(f"{tally.opamps} op-amps, {tally.resistors} resistors{packages}")
         fixed = "fixed: weights are resistors" if not kind.startswith("pot") else "digital potentiometers"
         cells["programmable"] = words(fixed)
+    chip = design is not None and bool(design.technology.process)
+    if chip:
+        cells["cost"] = cell(None, missing="a chip is not bought in parts")
+        cells.setdefault("area_m2", cell(None, missing="the area of a cell is not known"))
     for key, stage in _STAGE_OF.items():
         if key not in cells:
             cells[key] = cell(None, missing=_why(chosen, found, f"{name}/{stage}"))

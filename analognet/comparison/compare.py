@@ -48,7 +48,7 @@ def compare(
     out: Path | None = None,
     quick: bool = False,
     activations: str | None = None,
-    topology: str = "split",
+    topology: str | None = None,
     calibrate: str | None = None,
     images: int | None = None,
     seed: int = 0,

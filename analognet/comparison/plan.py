@@ -44,7 +44,7 @@ class Subject:
     settings: Settings
     gaps: tuple[Gap, ...]
     devices: tuple[str, ...]
-    topology: str
+    topology: str | None
     activations: str | None
     calibrate: str | None
     limited: bool
@@ -62,7 +62,7 @@ def subject(
     *,
     quick: bool,
     activations: str | None,
-    topology: str,
+    topology: str | None,
     calibrate: str | None,
     images: int | None,
     seed: int,
@@ -111,14 +111,16 @@ def subject(
 
 
 def _designs(
-    loaded: LoadedModel, names: Mapping[str, str], topology: str, calibrate: str | None
+    loaded: LoadedModel, names: Mapping[str, str], topology: str | None, calibrate: str | None
 ) -> tuple[dict[str, Design], tuple[Gap, ...]]:
     """A design for each column and for ideal parts, and a gap for each column that has none."""
     designs: dict[str, Design] = {}
     gaps = []
     for name, technology in ({IDEAL: IDEAL} | dict(names)).items():
         try:
-            designs[name] = convert(loaded, technology=technology, topology=topology, calibrate=calibrate)
+            made = convert(loaded, technology=technology, topology=topology, calibrate=calibrate)
+            provenance(made)  # a process whose design kit is missing says so here
+            designs[name] = made
         except AnalogNetError as e:
             if name in names:
                 fix = "choose a technology that there is and that fits the network, or leave this one out"

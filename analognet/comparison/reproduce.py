@@ -24,7 +24,9 @@ TOLERANCE: Final = 1e-6  # relative: the last digits differ between processors
 TIMED: Final = "/batches/"  # what is measured with a clock, and never comes out the same
 # figure -> what its stages' names end in
 FIGURE_STAGES: Final[Mapping[str, tuple[str, ...]]] = {
-    "accuracy_steps": ("/accuracy", "/solver", "/bought", "/noise", "/temperature", "/boards", " C"),
+    "accuracy_steps": (
+        *("/accuracy", "/solver", "/bought", "/noise", "/temperature", "/corners", "/boards", " C"),
+    ),
     "energy_latency": ("/transient", "/device", "/time", "/alternatives"),
     "energy_use": ("/transient",),
     "boards": ("/boards", " C"),

@@ -66,6 +66,10 @@ def _technology_steps(found: Outcome, name: str) -> list[dict[str, Any]]:
     for row in warm.value["rows"] if warm else []:
         if row["accuracy"] is not None:
             rows.append(_step(name, f"{name}: at {row['celsius']:g} C", row["accuracy"], row["images"]))
+    corners = found.results.get(f"{name}/corners")
+    for row in corners.value["rows"] if corners else []:
+        if row["accuracy"] is not None:
+            rows.append(_step(name, f"{name}: corner {row['corner']}", row["accuracy"], row["images"]))
     for stage in [s for s in found.results if s.startswith(f"{name}/boards")]:
         value = found.results[stage].value
         p = value["accuracy_percentiles"]

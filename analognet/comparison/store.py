@@ -109,6 +109,7 @@ def _program() -> Iterator[tuple[str, Path]]:
             shows = name.parts[0] == "comparison" and name.stem in _NOT_MEASURING_EITHER
             if name.parts[0] not in _NOT_MEASURING and not shows:
                 yield name.as_posix(), path
-    for path in resources.cells().iterdir():
-        if path.suffix in (".cir", ".toml"):
-            yield f"cells/{path.name}", path
+    for room, directory in (("cells", resources.cells()), ("sky130", resources.sky130())):
+        for path in directory.iterdir():
+            if path.suffix in (".cir", ".toml", ".json", ".npz"):
+                yield f"{room}/{path.name}", path

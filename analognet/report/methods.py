@@ -44,11 +44,9 @@ def command(report: Report) -> str:
     r = report["request"]
     words = ["analognet", "compare", r["model"], "--data", r["data"] or "DATA"]
     words += ["--technology", ",".join(r["technologies"])]
-    for option in ("activations", "calibrate"):
+    for option in ("activations", "topology", "calibrate"):
         if r[option]:
             words += [f"--{option}", r[option]]
-    if r["topology"] != "split":
-        words += ["--topology", r["topology"]]
     if r["limited"]:
         words += ["--images", str(r["images"])]
     if r["seed"]:

@@ -129,7 +129,11 @@ ROWS: Final = (
     Row("idle_w", "Power between inferences", "W", -1, "Circuits: at the zero input. FPGAs: static power."),
     Row("resources", "Resources", "text", 0, "What it is made of."),
     Row(
-        "area_m2", "Area", "m2", -1, "Boards: parts with their courtyards over the fill, converters included."
+        "area_m2",
+        "Area",
+        "m2",
+        -1,
+        "Boards: parts with their courtyards over the fill, converters included. Chips: devices, no routing, no pads.",
     ),
     Row(
         "cost",
