@@ -60,7 +60,7 @@ def run(words: list[str], cache: Path) -> tuple[float, int]:
     code = "from analognet.cli import main; main()"
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-c", code, *words],
+        [sys.executable, "-P", "-c", code, *words],
         env=os.environ | {"XDG_CACHE_HOME": str(cache)},
         capture_output=True,
         text=True,

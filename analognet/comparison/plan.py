@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from analognet.comparison import analog, digital, processors
 from analognet.comparison.settings import Settings, choose
-from analognet.comparison.stages import Advance, Gap, Stage
+from analognet.comparison.stages import Advance, Gap, Stage, gap_of
 from analognet.comparison.store import Result
 from analognet.data import Dataset, load_data
 from analognet.design import Design, convert, versions
@@ -123,8 +123,7 @@ def _designs(
             designs[name] = made
         except AnalogNetError as e:
             if name in names:
-                fix = "choose a technology that there is and that fits the network, or leave this one out"
-                gaps.append(Gap(f"{name}/convert", f"{name}: conversion", printable(e, 400), fix))
+                gaps.append(gap_of(f"{name}/convert", f"{name}: conversion", e))
     return designs, tuple(gaps)
 
 

@@ -90,7 +90,7 @@ def run(
         except OSError:  # a full disk is everybody's: what is done is kept, and the run ends
             raise
         except Exception as e:
-            refused[stage.name] = gap = _gap(stage, e)
+            refused[stage.name] = gap = gap_of(stage.name, stage.title, e)
             if isinstance(
                 e, UsageError
             ):  # a fact about these inputs, such as a device too small: it stays one
@@ -137,18 +137,16 @@ class _Clock:
         self.ahead -= stage.effort
 
 
-def _gap(stage: Stage, error: Exception) -> Gap:
+def gap_of(name: str, title: str, error: Exception) -> Gap:
     """An error as a gap: the tool's own words as one line of text, and what to do about it."""
     if not isinstance(error, AnalogNetError):
         reason = printable(f"{type(error).__name__}: {error}", _REASON_LIMIT)
-        return Gap(
-            stage.name, stage.title, reason, "a fault of AnalogNet itself: report it with the words above"
-        )
+        return Gap(name, title, reason, "a fault of AnalogNet itself: report it with the words above")
     fix = {
         ToolMissing: "install it as said, and run again: all else is kept",
         SimulatorError: "run again; what fails the same way twice is worth a report with the words above",
-        UsageError: "change what is refused, or leave this column out",
+        UsageError: "choose what is allowed, or leave this column out",
         InputError: "mend the file named",
     }
     told = next((words for kind, words in fix.items() if isinstance(error, kind)), "see the reason")
-    return Gap(stage.name, stage.title, printable(error, _REASON_LIMIT), told)
+    return Gap(name, title, printable(error, _REASON_LIMIT), told)
