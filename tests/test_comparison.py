@@ -462,3 +462,88 @@ def test_column_names_are_safe_and_apart() -> None:
     (name,) = plan._column_names(["<b>\x1b[31m/x"])
     assert "/" not in name
     assert "\x1b" not in name
+
+
+# --- cells from stages
+
+
+def fpga_stage(**changes: Any) -> Result:
+    return Result(
+        {
+            "device": "d",
+            "lanes": [8, 3],
+            "cycles": 100,
+            "interval_cycles": 50,
+            "fmax_hz": 1e8,
+            "fmax_seeds_hz": [0.9e8, 1e8, 1.1e8],
+            "latency_s": 1e-6,
+            "throughput_hz": 2e6,
+            "energy": {"nominal_j": 1e-8, "band_j": [5e-9, 2e-8], "static_w": 0.1, "activity_j": 1e-8},
+            "used": {"LUT": 10, "DSP": 0},
+            "available": {"LUT": 100},
+            "mismatches": 0,
+            "verified": {"GHDL": 20},
+            "images": 50,
+            **changes,
+        }
+    )
+
+
+def integer_stage() -> Result:
+    judged = {"accuracy": 0.9, "accuracy_ci95": [0.8, 0.95], "agreement": 0.98, "agreement_ci95": [0.9, 1.0]}
+    more = {"images": 50, "error_rms": 0.01, "range": 1.0, "floor_j": 1e-9, "floor_source": "s", "bits": {}}
+    return Result({**judged, **more})
+
+
+def fpga_cells(device: Result, fpgas: tuple[str, ...] = ("ecp5",), **others: Result) -> dict[str, Any]:
+    from types import SimpleNamespace
+
+    from analognet.comparison import columns
+
+    chosen = SimpleNamespace(
+        network=example("iris").network,
+        settings=SimpleNamespace(fpgas=fpgas),
+        gaps=(),
+        designs={},
+        technologies={},
+    )
+    results = {"integer/accuracy": integer_stage(), "fpga ecp5/device": device}
+    results |= {f"fpga {name}/device": result for name, result in others.items()}
+    found = stages.Outcome(results, (), {}, ())
+    return dict(columns._fpga(chosen, found, fpgas[-1])["cells"])  # type: ignore[arg-type]
+
+
+def test_vhdl_has_the_integers_accuracy_only_where_it_was_proven() -> None:
+    assert fpga_cells(fpga_stage())["accuracy"]["value"] == 0.9
+    for wrong, told in ((3, "differs from the integers in 3 outputs"), (None, "was not simulated")):
+        cells = fpga_cells(fpga_stage(mismatches=wrong, verified={}))
+        assert cells["accuracy"]["value"] is None
+        assert told in cells["accuracy"]["missing"]
+        assert cells["bits"]["value"] is None
+
+
+def test_vhdl_of_another_device_proves_only_the_same_lanes() -> None:
+    same = fpga_cells(
+        fpga_stage(), ("ecp5", "xc7"), xc7=fpga_stage(mismatches=None, verified={}, fmax_seeds_hz=[])
+    )
+    assert same["accuracy"]["value"] == 0.9
+    assert same["latency_s"]["value"] is None
+    assert "no open tool routes" in same["latency_s"]["missing"]
+    other = fpga_stage(mismatches=None, verified={}, lanes=[4, 1])
+    assert fpga_cells(fpga_stage(), ("ecp5", "xc7"), xc7=other)["accuracy"]["value"] is None
+
+
+def test_an_fpga_is_told_with_and_without_converters_and_static_power() -> None:
+    cells = fpga_cells(fpga_stage())
+    assert (cells["latency_s"]["low"], cells["latency_s"]["high"]) == (100 / 1.1e8, 100 / 0.9e8)
+    assert cells["energy_digital_in_j"] == cells["energy_j"]
+    assert cells["energy_analog_in_j"]["value"] > cells["energy_j"]["value"]
+    assert cells["latency_analog_in_s"]["value"] == pytest.approx(1e-6 + 1e-6)  # the ADC's 1 MS/s
+    assert cells["power_w"]["value"] == pytest.approx(1e-8 * 2e6 + 0.1)
+    macs = example("iris").network.macs
+    assert cells["energy_per_op_j"]["value"] == pytest.approx(1e-8 / (2 * macs))
+
+
+def test_every_cell_of_every_column_has_a_value_or_a_reason() -> None:
+    for cell in fpga_cells(fpga_stage(fmax_seeds_hz=[])).values():
+        assert (cell["value"] is not None) or cell.get("text") or cell["missing"]
