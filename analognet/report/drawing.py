@@ -52,8 +52,8 @@ _STYLE: Final = {
 
 @dataclass(frozen=True)
 class Drawn:
-    """One figure. name: of its files; question: what it answers; caption: what is seen; alt: for who does
-    not see it; svg: for a file; inline: for a page; pdf.
+    """One figure. name: of its files; question: what it answers; caption: what is seen; svg: for
+    a file; inline: for a page; pdf.
     """
 
     name: str
@@ -84,18 +84,12 @@ def rendered(
             return None
         svg, pdf = io.BytesIO(), io.BytesIO()
         made.savefig(svg, format="svg", metadata={"Date": None, "Creator": None}, dpi=150)
-        made.savefig(
-            pdf, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None}, dpi=150
-        )
+        nameless = {"CreationDate": None, "Creator": None, "Producer": None}
+        made.savefig(pdf, format="pdf", metadata=nameless, dpi=150)
     text = _PATH.sub(_shorter, svg.getvalue().decode())
-    return Drawn(
-        name,
-        question,
-        caption,
-        text.replace(INK, "#000000").encode(),
-        inline(text, name, question),
-        pdf.getvalue(),
-    )
+    # a file is black on white wherever it is shown, on a dark page too
+    file = text.replace(INK, "#000000").replace("<svg ", '<svg style="background: #ffffff" ', 1).encode()
+    return Drawn(name, question, caption, file, inline(text, name, question), pdf.getvalue())
 
 
 def _shorter(path: re.Match[str]) -> str:
