@@ -8,7 +8,17 @@ from collections.abc import Sequence
 import typer
 
 from analognet import process
-from analognet.cli import bom, compare, convert, doctor, draw, reproduce, simulate, vhdl
+from analognet.cli import (
+    bom,
+    characterize,
+    compare,
+    convert,
+    doctor,
+    draw,
+    reproduce,
+    simulate,
+    vhdl,
+)
 from analognet.cli.console import err
 from analognet.errors import AnalogNetError, InputError
 from analognet.names import printable
@@ -31,6 +41,7 @@ app.command("compare")(compare.compare)
 app.command("reproduce")(reproduce.reproduce)
 app.command("bom")(bom.bom)
 app.command("draw")(draw.draw)
+app.command("characterize")(characterize.characterize)
 app.command("doctor")(doctor.doctor)
 
 

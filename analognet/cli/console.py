@@ -19,6 +19,7 @@ from analognet.metrics import FIGURES, Metrics, Value
 from analognet.names import printable
 from analognet.quantities import engineering as engineering
 from analognet.storage import write_file
+from analognet.units import engineering as engineering
 
 BUILD = Path("build")
 LOG_PERIOD_S = 15.0
