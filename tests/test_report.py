@@ -178,7 +178,9 @@ def test_svg_ids_are_of_their_figure() -> None:
         ("throughput_hz", 1.37e6, "1.37 M/s"),
         ("area_m2", 0.0224, "224 cm²"),
         ("area_m2", 3.2e-6, "3.2 mm²"),
-        ("area_m2", 3.2e-9, "3.2e+03 µm²"),
+        ("area_m2", 6.5e-8, "0.065 mm²"),
+        ("area_m2", 3.2e-10, "320 µm²"),
+        ("area_m2", 0.673, "0.673 m²"),
         ("cost", 334.4, "334 USD"),
         ("bits", 7.04, "7.0"),
     ],
@@ -252,7 +254,7 @@ def test_what_was_not_measured_is_not_judged() -> None:
     value = report()
     fpga = next(c for c in value["columns"] if c["id"] == "fpga ecp5")
     fpga["cells"]["energy_j"] |= {"value": None, "low": None, "high": None, "missing": "no tool"}
-    assert "nothing to hold it against" in said(value, "Energy of the network alone")
+    assert "Nothing to hold it against" in said(value, "Energy of the network alone")
     value["columns"] = [c for c in value["columns"] if c["kind"] != "analog"]
     assert verdict(value) == [
         "Verdict: no circuit was measured, so there is nothing to compare; the gaps say why."

@@ -17,7 +17,6 @@ from analognet.design import Design, open_design
 from analognet.errors import InputError, UsageError
 from analognet.metrics import FIGURES, Metrics, Value
 from analognet.names import printable
-from analognet.quantities import engineering as engineering
 from analognet.storage import write_file
 from analognet.units import engineering as engineering
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from analognet.comparison.settings import FPGAS, QUICK_FPGAS
-from analognet.quantities import engineering
 from analognet.report.value import Report
+from analognet.units import engineering
 
 REPRODUCE: Final = "analognet reproduce report.json"
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from analognet.quantities import engineering
 from analognet.report.value import BY_KEY, ROWS, Report, Row
+from analognet.units import engineering
 
 Cell = Mapping[str, Any]
 DASH: Final = "\N{EN DASH}"
@@ -59,11 +59,11 @@ def quantity(row: Row, value: float) -> str:
 
 
 def area(value: float) -> str:
-    """cm² for boards, mm² and µm² for chips."""
-    for size, unit in ((1e-4, "cm²"), (1e-6, "mm²"), (1e-12, "µm²")):
-        if value >= size:
+    """m² and cm² for boards, mm² and µm² for chips."""
+    for least, size, unit in ((0.1, 1.0, "m²"), (1e-4, 1e-4, "cm²"), (1e-9, 1e-6, "mm²")):
+        if value >= least:
             return f"{value / size:.3g} {unit}"
-    return f"{value:.3g} m²"
+    return f"{value / 1e-12:.3g} µm²"
 
 
 def between(row: Row, low: float, high: float) -> str:

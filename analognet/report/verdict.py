@@ -139,7 +139,7 @@ def _topic(report: Report, circuit: Mapping[str, Any], key: str, topic: str) -> 
         else:
             least, likely, most = (_times(f) for f in found.factor)
             parts.append(f"{told}: {winner} wins by a factor of {likely} ({least} to {most})")
-    rest = ". ".join(parts) if parts else "nothing to hold it against"
+    rest = ". ".join(parts) if parts else "Nothing to hold it against"
     return [f"{topic}: {_title(report, circuit['id'])} {quantity(row, own['value'])}. {rest}."]
 
 
