@@ -547,3 +547,29 @@ def test_an_fpga_is_told_with_and_without_converters_and_static_power() -> None:
 def test_every_cell_of_every_column_has_a_value_or_a_reason() -> None:
     for cell in fpga_cells(fpga_stage(fmax_seeds_hz=[])).values():
         assert (cell["value"] is not None) or cell.get("text") or cell["missing"]
+
+
+def test_designs_on_the_same_data_do_not_share_checkpoints(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from analognet.comparison import analog
+    from analognet.loading import load
+
+    few = replace(settings.choose(example("iris").network, True), boards=2, opamps=())
+    for topology in ("split", "signed", "split"):
+        planned = analog.stages(
+            "board",
+            example("iris", topology=topology),
+            test_set("iris"),
+            few,
+            loaded=load(IRIS),
+            model=str(IRIS),
+            again={},
+            jobs=1,
+            checkpoints=tmp_path / "checkpoints",
+        )
+        (boards,) = (s for s in planned if s.name == "board/boards")
+        found = stages.run([boards], Store(tmp_path))
+        assert not found.gaps
+        assert found.results["board/boards"].value["boards"] == 2
+    assert len(list((tmp_path / "checkpoints").iterdir())) == 2

@@ -22,7 +22,7 @@ from analognet.analog.transitions import choose_transitions
 from analognet.comparison.accuracy import judged
 from analognet.comparison.settings import Settings
 from analognet.comparison.stages import Advance, Stage
-from analognet.comparison.store import Result
+from analognet.comparison.store import Result, key_of
 from analognet.converters import ConverterEnergy, converter_energies, load_converters
 from analognet.data import Dataset
 from analognet.design import Design, convert, versions
@@ -67,6 +67,8 @@ def stages(
         "seed": settings.seed,
         "versions": versions(),
     }
+    # a study's own files are told apart by less than what decides a stage: each design and program its directory
+    checkpoints = checkpoints / key_of(name, base)[:24]
     heavy = design.network.macs / 2400  # 64-32-10 is 1
     ngspice = {"ngspice": _ngspice_version()}
     found = [
