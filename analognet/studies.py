@@ -13,7 +13,7 @@ from analognet import storage
 from analognet.analog import compact
 from analognet.analog.bench import NOMINAL_C
 from analognet.analog.chip_noise import chip_noise
-from analognet.analog.montecarlo import MonteCarlo, monte_carlo
+from analognet.analog.montecarlo import SENSITIVITY_BOARDS, MonteCarlo, monte_carlo
 from analognet.analog.noise import Noise, noise, spice_noise
 from analognet.analog.noise_effect import NoiseEffect, effect_of, noise_effect
 from analognet.analog.variation import Spread, check_seed, default_spread
@@ -117,6 +117,7 @@ def spread_study(
     temperature: float = NOMINAL_C,
     corner: str = "tt",
     limit: float | None = None,
+    sensitivity_boards: int = SENSITIVITY_BOARDS,
     jobs: int = 2,
     directory: Path | None = None,
     progress: Progress | None = None,
@@ -124,7 +125,8 @@ def spread_study(
     """The distribution of accuracy over boards made of parts with spread.
 
     spread: by default what the technology and the parts' data sheets say; limit: the accuracy a
-    board must reach, by default one point below the float network's; directory: keeps what is done,
+    board must reach, by default one point below the float network's; sensitivity_boards: with one source
+    of spread alone, 0 for none; directory: keeps what is done,
     so that a run that was killed goes on. Raises UsageError, InputError, SimulatorError.
     """
     if data.y is None:
@@ -144,6 +146,7 @@ def spread_study(
         chosen,
         temperature=temperature,
         limit=limit,
+        sensitivity_boards=sensitivity_boards,
         jobs=jobs,
         checkpoint=checkpoint,
         progress=progress,
