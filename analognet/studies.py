@@ -14,6 +14,7 @@ from analognet.analog.bench import NOMINAL_C
 from analognet.analog.montecarlo import MonteCarlo, monte_carlo
 from analognet.analog.noise import Noise, noise, spice_noise
 from analognet.analog.noise_effect import NoiseEffect, noise_effect
+from analognet.analog.solver.rounding import AGREEMENT_V
 from analognet.analog.variation import Spread, default_spread
 from analognet.data import Dataset
 from analognet.design import Design
@@ -100,21 +101,23 @@ def spread_study(
     temperature: float = NOMINAL_C,
     limit: float | None = None,
     jobs: int = 2,
+    device: str | None = None,
     directory: Path | None = None,
     progress: Progress | None = None,
 ) -> SpreadStudy:
     """The distribution of accuracy over boards made of parts with spread.
 
     spread: by default what the technology and the parts' data sheets say; limit: the accuracy a
-    board must reach, by default one point below the float network's; directory: keeps what is done,
-    so that a run that was killed goes on. Raises UsageError, InputError, SimulatorError.
+    board must reach, by default one point below the float network's; device: a tinygrad device for what
+    float32 can do for certain; directory: keeps what is done, so that a run that was killed goes on.
+    Raises UsageError, InputError, ToolMissing, SimulatorError.
     """
     if data.y is None:
         raise UsageError("--monte-carlo needs data with classes: an accuracy is what it gives; give --data")
     chosen = spread or default_spread(design)
     checkpoint = None
     if directory is not None:
-        what = f"{data.digest} {len(data)} {seed} {temperature!r} {chosen!r}"
+        what = f"{data.digest} {len(data)} {seed} {temperature!r} {chosen!r} {device}"
         checkpoint = directory / f"monte_carlo_{storage.digest(what.encode())[:16]}.npz"
     found = monte_carlo(
         design,
@@ -126,6 +129,7 @@ def spread_study(
         temperature=temperature,
         limit=limit,
         jobs=jobs,
+        device=device,
         checkpoint=checkpoint,
         progress=progress,
     )
@@ -147,6 +151,11 @@ def spread_study(
         "boards": found.boards,
         "seed": seed,
         "temperature_c": temperature,
+        "device": device,
+        "precision": "float64"
+        if device is None
+        else f"float32, outputs within {AGREEMENT_V:g} V of float64; float64 where that is not certain "
+        "or a class is closer",
     }
     values = {"yield": found.met, "reference_accuracy": found.reference}
     return SpreadStudy(Metrics(values, provenance, {"monte_carlo": details}), found)

@@ -1,0 +1,175 @@
+"""How many images each board answers rightly: by the float64 solver, or by a device and the solver.
+
+Threads draw the boards and write their equations down; numpy's generators and array operations let go of
+the interpreter's lock. With a device, the calling thread hands it eight boards at a time, and the threads
+solve in float64 what it leaves open.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from analognet.analog import solver
+from analognet.analog.checkpoint import Job
+from analognet.analog.solver.device import DeviceRun, answers, device_run
+from analognet.analog.solver.device_equations import OPEN, RIGHT
+from analognet.analog.solver.differences import BoardDifferences, anchors, covered, differences
+from analognet.analog.solver.rounding import Anchors
+from analognet.analog.variation import Spread, board
+from analognet.network import Array, classify
+
+if TYPE_CHECKING:
+    from analognet.design import Design
+
+CHUNK_IMAGES: Final = 512
+TABLE_PRECISION_V: Final = 1e-8  # of tabulated cells: a class is decided by millivolts
+ALL: Final = "all"
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What boards are tried on: volts (N, n_in), classes (N,); seed, spread and temperature draw them."""
+
+    design: Design
+    volts: Array
+    classes: NDArray[np.int64]
+    seed: int
+    spread: Spread
+    temperature: float
+
+    def system(self, source: str, k: int) -> solver.Equations:
+        """Board k's equations, with one source of variation or all."""
+        alone = self.spread if source == ALL else self.spread.only(source)
+        drawn = board(self.design, alone, self.seed, k, self.temperature)
+        hardware = solver.hardware(
+            self.design.analog, self.design.cells, drawn.temperature, drawn.factors, drawn.rails
+        )
+        return solver.equations(hardware, TABLE_PRECISION_V)
+
+
+def nominal_system(trial: Trial) -> solver.Equations:
+    """The equations of the board without spread."""
+    hardware = solver.hardware(trial.design.analog, trial.design.cells, trial.temperature)
+    return solver.equations(hardware, TABLE_PRECISION_V)
+
+
+def right_answers(
+    trial: Trial, system: solver.Equations, images: Sequence[int] | Counts | None = None
+) -> int:
+    """How many images, of all or of those given, a board answers rightly. Raises SimulatorError."""
+    volts, classes = trial.volts, trial.classes
+    if images is not None:
+        volts, classes = volts[images], classes[images]
+    right = 0
+    for at in range(0, len(volts), CHUNK_IMAGES):
+        outputs, _, _ = system.solve(volts[at : at + CHUNK_IMAGES], at)
+        predicted = classify(outputs[-1] / trial.design.analog.scale_out)
+        right += int((predicted == classes[at : at + CHUNK_IMAGES]).sum())
+    return right
+
+
+def by_solver(trial: Trial, jobs: Sequence[Job], threads: int) -> Iterator[tuple[Job, Counts]]:
+    """(job, right answers of its boards) as they are done, in float64."""
+
+    def work(job: Job) -> Counts:
+        systems = (trial.system(job.source, job.first + i) for i in range(job.count))
+        return np.array([right_answers(trial, s) for s in systems], dtype=np.int64)
+
+    with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(max_workers=threads) as pool:
+        futures = {pool.submit(work, job): job for job in jobs}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BaseException:
+            _cancel(futures)
+            raise
+
+
+def by_device(trial: Trial, jobs: Sequence[Job], threads: int, device: str) -> Iterator[tuple[Job, Counts]]:
+    """(job, right answers of its boards) in order, by a device that `open_device` has named.
+
+    Raises InputError for a network that it cannot do.
+    """
+    covered(nominal_system(trial))
+    if not jobs:
+        return
+    with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(max_workers=threads) as pool:
+        run = _run(trial, pool, device)
+        ahead: deque[Future[_Prepared]] = deque()
+        after: deque[tuple[Job, Counts, Future[Counts]]] = deque()
+        left = iter(jobs)
+        try:
+            for _ in range(2 * threads):
+                _submit(pool, trial, run.anchors, left, ahead)
+            while ahead:
+                made = ahead.popleft().result()
+                codes = answers(run, made.boards)
+                again = [np.flatnonzero(row == OPEN) for row in codes]
+                sure = (codes == RIGHT).sum(axis=1)
+                after.append((made.job, sure, pool.submit(_again, trial, made.systems, again)))
+                _submit(pool, trial, run.anchors, left, ahead)
+                while after and (not ahead or len(after) > threads):
+                    job, sure, rest = after.popleft()
+                    yield job, sure + rest.result()
+        except BaseException:
+            _cancel([*ahead, *(rest for _, _, rest in after)])
+            raise
+
+
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    job: Job
+    systems: list[solver.Equations]
+    boards: list[BoardDifferences]
+
+
+def _run(trial: Trial, pool: ThreadPoolExecutor, device: str) -> DeviceRun:
+    system = nominal_system(trial)
+
+    def hidden(at: int) -> list[Array]:
+        return system.solve(trial.volts[at : at + CHUNK_IMAGES], at)[0][:-1]
+
+    pieces = list(pool.map(hidden, range(0, len(trial.volts), CHUNK_IMAGES)))
+    joined = [np.concatenate(layer) for layer in zip(*pieces, strict=True)]
+    return device_run(
+        anchors(system, trial.volts, joined), trial.classes, trial.design.analog.scale_out, device
+    )
+
+
+def _submit(
+    pool: ThreadPoolExecutor,
+    trial: Trial,
+    found: Anchors,
+    left: Iterator[Job],
+    ahead: deque[Future[_Prepared]],
+) -> None:
+    """Have the next job's boards prepared, where there is one."""
+
+    def prepare(job: Job) -> _Prepared:
+        systems = [trial.system(job.source, job.first + i) for i in range(job.count)]
+        return _Prepared(job, systems, [differences(found, s) for s in systems])
+
+    job = next(left, None)
+    if job is not None:
+        ahead.append(pool.submit(prepare, job))
+
+
+def _again(trial: Trial, systems: list[solver.Equations], images: list[Counts]) -> Counts:
+    counts = [
+        right_answers(trial, s, rows) if len(rows) else 0 for s, rows in zip(systems, images, strict=True)
+    ]
+    return np.array(counts, dtype=np.int64)
+
+
+def _cancel(futures: Sequence[Future[_Prepared] | Future[Counts]] | dict[Future[Counts], Job]) -> None:
+    for future in futures:
+        future.cancel()

@@ -1,0 +1,173 @@
+"""Training for the circuit: the layers against the circuit, and what fine-tuning gains on it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import EXAMPLES, TOPOLOGIES, random_network, test_set
+
+from analognet import convert
+from analognet.analog import solver
+from analognet.analog.variation import Spread, board, default_spread
+from analognet.data import Dataset, load_data
+from analognet.design import Design
+from analognet.errors import InputError, ToolMissing, UsageError
+from analognet.network import Array
+from analognet.training import Board, CircuitLayer, fine_tune, limits
+
+NOTHING = Spread(*[0.0] * 12)
+CASES = [
+    (("relu", "linear"), "split", "board", 1e-3),
+    (("relu", "linear"), "signed", "board", 1e-3),
+    (("relu", "linear"), "dual_rail", "board", 1e-3),
+    (("tanh", "leaky_relu:0.1", "linear"), "split", "board", 6e-3),
+    (("sigmoid", "linear"), "signed", "board", 6e-3),
+    (("sigmoid", "tanh", "linear"), "dual_rail", "ideal", 1e-4),
+]
+
+
+def made_of(
+    activations: tuple[str, ...], topology: str, technology: str = "board", **options: object
+) -> Design:
+    network = random_network([4, *[6] * (len(activations) - 1), 3], activations, seed=3)
+    return convert(
+        network, technology=technology, topology=topology, input_range=(-1.0, 1.0), overrides=options
+    )
+
+
+def forward(design: Design, spread: Spread, volts: Array, boards: int = 0, seed: int = 6) -> Array:
+    """Outputs (N, n_out) in volts without spread, or (boards, N, n_out) of boards drawn."""
+    from tinygrad.engine.jit import TinyJit
+    from tinygrad.tensor import Tensor
+
+    dense = design.network.layers
+    layers = [CircuitLayer.of(b, d) for b, d in zip(limits(design, spread), dense, strict=True)]
+    v = Tensor(volts.astype(np.float32)).realize()
+
+    def run(*drawn: Tensor) -> Tensor:
+        h = v
+        for i, layer in enumerate(layers):
+            h = layer(h, Board(*drawn[4 * i : 4 * i + 4]) if drawn else None)
+        return h.realize()
+
+    if not boards:
+        answer: Array = run().numpy().astype(np.float64)
+        return answer
+    rng, compiled = np.random.default_rng(seed), TinyJit(run)
+    shapes = [(d.n_out, d.n_in) for d in dense]
+    return np.stack([compiled(*map(Tensor, Board.draws(shapes, rng))).numpy() for _ in range(boards)])
+
+
+X = np.random.default_rng(1).uniform(-1.0, 1.0, (30, 4))
+
+
+@pytest.mark.parametrize(
+    ("activations", "topology", "technology", "most", "series"),
+    [
+        (*CASES[0], "E24"),
+        *(pytest.param(*case, "exact", marks=pytest.mark.slow) for case in CASES),
+        *(pytest.param(*case, "E24", marks=pytest.mark.slow) for case in CASES[1:]),
+    ],
+)
+def test_the_layers_are_the_nominal_circuit(
+    activations: tuple[str, ...], topology: str, technology: str, most: float, series: str
+) -> None:
+    """Rounded resistors, real transfer curves: within what finite gain and leakage make of it."""
+    design = made_of(activations, topology, technology, series=series)
+    circuit = solver.solve(design.analog, design.cells, X).outputs_v
+    model = forward(design, NOTHING, X * design.analog.scale_in)
+    assert np.abs(model - circuit).max() < most
+    if series == "E24":  # the rounding matters more than what the model leaves out
+        floats = design.network(X) * design.analog.scale_out
+        assert np.abs(model - circuit).max() < 0.3 * np.abs(floats - circuit).max()
+
+
+@pytest.mark.slow
+def test_the_layers_clip_where_the_circuit_does() -> None:
+    design = made_of(("relu", "linear"), "split")
+    x = 1.9 * X
+    found = solver.solve(design.analog, design.cells, x)
+    assert found.clipped.sum() > 3
+    model = forward(design, NOTHING, x * design.analog.scale_in)
+    free = design.analog.outputs_v(x)
+    assert np.abs(free - found.outputs_v).max() > 0.5
+    # the first op-amps' clipping is left out, and there is no knee
+    final = np.abs(model - found.outputs_v)
+    assert np.median(final[found.clipped]) < 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+def test_boards_of_the_layers_spread_as_boards_of_the_circuit(topology: str) -> None:
+    design = made_of(("tanh", "linear"), topology)
+    spread = Spread(0.02, 0.0, 3e-3, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    count, volts = 100, X[:5] * design.analog.scale_in
+    modelled = forward(design, spread, volts, count)
+    real = []
+    for k in range(count):
+        one = board(design, spread, 2, k)
+        system = solver.equations(
+            solver.hardware(design.analog, design.cells, one.temperature, one.factors, one.rails), 1e-6
+        )
+        real.append(system.solve(volts)[0][-1])
+    ratio = modelled.std(axis=0) / np.stack(real).std(axis=0)
+    assert 0.8 < ratio.mean() < 1.25
+    assert ratio.min() > 0.6
+    assert ratio.max() < 1.6
+
+
+def test_gradients_reach_every_weight_and_pass_the_rounding() -> None:
+    from tinygrad.tensor import Tensor
+
+    design = made_of(("relu", "tanh", "linear"), "split", series="E24")
+    layers = [
+        CircuitLayer.of(b, d) for b, d in zip(limits(design, NOTHING), design.network.layers, strict=True)
+    ]
+    for layer in layers:
+        layer.weight.requires_grad = True
+    v = Tensor((X * design.analog.scale_in).astype(np.float32))
+    for layer in layers:
+        v = layer(v, None)
+    v.square().sum().backward()
+    for layer in layers:
+        assert layer.weight.grad is not None
+        slope = layer.weight.grad.numpy()
+        assert np.isfinite(slope).all()
+        assert (slope != 0).mean() > 0.7
+
+
+@pytest.mark.slow
+def test_fine_tuning_makes_boards_better() -> None:
+    """On boards of the solver, not of the model that it was trained with; and never the test split."""
+    design = convert(EXAMPLES / "digits" / "digits.safetensors", overrides={"opamp": "lm358"})
+    spread = default_spread(design, vos_sigma=7e-3)
+    training = load_data("digits", split="train")
+    tuned = fine_tune(design, training, epochs=20, spread=spread, seed=3)
+    assert tuned.after > tuned.before
+    again = fine_tune(design, training, epochs=1, spread=spread, seed=3)
+    twice = fine_tune(design, training, epochs=1, spread=spread, seed=3)
+    assert np.array_equal(again.network.layers[0].weight, twice.network.layers[0].weight)
+    better = convert(tuned.network, technology=design.technology, calibrate=training)
+    test = test_set("digits")
+    assert mean_accuracy(better, test, spread) > mean_accuracy(design, test, spread)
+
+
+def mean_accuracy(design: Design, data: Dataset, spread: Spread) -> float:
+    from analognet.analog.montecarlo import monte_carlo
+
+    assert data.y is not None
+    return monte_carlo(design, data.x, data.y, 30, 1, spread, sensitivity_boards=0).mean
+
+
+def test_what_cannot_be_fine_tuned(monkeypatch: pytest.MonkeyPatch) -> None:
+    design = made_of(("relu", "linear"), "split")
+    y = np.zeros(30, dtype=np.int64)
+    with pytest.raises(InputError, match="fine-tuning needs labels"):
+        fine_tune(design, Dataset("x", X, None, ""), epochs=1)
+    with pytest.raises(UsageError, match="for 1 epoch or more"):
+        fine_tune(design, Dataset("x", X, y, ""), epochs=0)
+    with pytest.raises(UsageError, match="rate 0: allowed is above 0"):
+        fine_tune(design, Dataset("x", X, y, ""), epochs=1, rate=0.0)
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(ToolMissing, match="clang"):
+        fine_tune(design, Dataset("x", X, y, ""), epochs=1)
