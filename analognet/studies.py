@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from analognet import storage
+from analognet.analog import calibration
 from analognet.analog.bench import NOMINAL_C
 from analognet.analog.montecarlo import MonteCarlo, monte_carlo
 from analognet.analog.noise import Noise, noise, spice_noise
@@ -102,6 +103,7 @@ def spread_study(
     limit: float | None = None,
     jobs: int = 2,
     device: str | None = None,
+    trim_adc: int | None = None,
     directory: Path | None = None,
     progress: Progress | None = None,
 ) -> SpreadStudy:
@@ -109,15 +111,20 @@ def spread_study(
 
     spread: by default what the technology and the parts' data sheets say; limit: the accuracy a
     board must reach, by default one point below the float network's; device: a tinygrad device for what
-    float32 can do for certain; directory: keeps what is done, so that a run that was killed goes on.
+    float32 can do for certain; trim_adc: bits of the ADC that every board is calibrated with, on
+    training data, see `calibration`; directory: keeps what is done, so that a run that was killed goes on.
     Raises UsageError, InputError, ToolMissing, SimulatorError.
     """
     if data.y is None:
         raise UsageError("--monte-carlo needs data with classes: an accuracy is what it gives; give --data")
     chosen = spread or default_spread(design)
+    calibrator = None
+    if trim_adc is not None:
+        measured = design.training_data()
+        calibrator = calibration.calibrator(design, measured.x, chosen, adc_bits=trim_adc)
     checkpoint = None
     if directory is not None:
-        what = f"{data.digest} {len(data)} {seed} {temperature!r} {chosen!r} {device}"
+        what = f"{data.digest} {len(data)} {seed} {temperature!r} {chosen!r} {device} {trim_adc}"
         checkpoint = directory / f"monte_carlo_{storage.digest(what.encode())[:16]}.npz"
     found = monte_carlo(
         design,
@@ -130,6 +137,7 @@ def spread_study(
         limit=limit,
         jobs=jobs,
         device=device,
+        calibrator=calibrator,
         checkpoint=checkpoint,
         progress=progress,
     )
@@ -151,6 +159,10 @@ def spread_study(
         "boards": found.boards,
         "seed": seed,
         "temperature_c": temperature,
+        "calibration": None
+        if calibrator is None
+        else f"biases trimmed by {calibrator.trims[0].bits}-bit DACs after {len(calibrator.volts)} training inputs "
+        f"were measured by a {trim_adc}-bit ADC (docs/training.md)",
         "device": device,
         "precision": "float64"
         if device is None

@@ -11,8 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import random_network
-from typer.testing import CliRunner
-
 from analognet import Activation, Dense, Network, convert
 from analognet.analog import solver
 from analognet.analog.montecarlo import monte_carlo
@@ -20,7 +18,7 @@ from analognet.analog.solver.device import device_run, open_device, outputs
 from analognet.analog.solver.differences import BoardDifferences, anchors, differences
 from analognet.analog.solver.rounding import AGREEMENT_V, Anchors, bounds
 from analognet.analog.variation import board, default_spread
-from analognet.cli import app
+from analognet.cli.app import run
 from analognet.design import Design, save
 from analognet.errors import InputError, ToolMissing, UsageError
 
@@ -84,7 +82,7 @@ def test_what_a_device_trusts_is_within_the_bound(case: str, temperature: float)
 @pytest.mark.slow
 def test_images_that_clip_are_never_trusted() -> None:
     made = design("relu", "linear", overrides={"opamp": "lm358", "full_scale": 2.0})
-    x = inputs(64, 1.7)
+    x = inputs(64, 2.4)
     found = anchored(made, x)
     system, one = drawn(made, found, 0, **ROUGH)
     volts, clipped, _ = system.solve(x * made.analog.scale_in)
@@ -182,12 +180,17 @@ def test_devices_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
         open_device("cpu")
 
 
-def test_the_command_line_says_what_a_device_is_for(tmp_path: Path) -> None:
-    save(design("relu", "linear"), tmp_path / "made")
+def test_the_command_line_says_what_a_device_is_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = tmp_path / "made"
+    save(design("relu", "linear"), where)
     for extra, told in (
-        ([], "add --monte-carlo N"),
+        ([], "boards alone are solved on a device; add --monte-carlo N"),
         (["--monte-carlo", "2", "--engine", "ngspice"], "--engine ngspice runs ngspice"),
     ):
-        done = CliRunner().invoke(app.app, ["simulate", str(tmp_path / "made"), "--device", "CPU", *extra])
-        assert isinstance(done.exception, UsageError)
-        assert told in str(done.exception)
+        assert run(["simulate", str(where), "--device", "CPU", *extra]) == 2
+        assert told in capsys.readouterr().err
+    assert run(["simulate", str(where), "--device", "NOSUCH", "--monte-carlo", "2"]) == 4
+    assert run(["simulate", str(where), "--trim-adc", "12"]) == 2
+    assert "boards alone are calibrated; add --monte-carlo N" in capsys.readouterr().err

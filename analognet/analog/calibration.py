@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 Codes = NDArray[np.int64]
 
-ADC_BITS: Final = range(4, 25)
+ADC_BITS: Final = range(6, 25)
 DAC_BITS: Final = range(2, 21)
 DEFAULT_ADC_BITS: Final = 12
 DEFAULT_DAC_BITS: Final = 8
@@ -132,8 +132,13 @@ def calibrator(
     return Calibrator(x * network.scale_in, tuple(wanted), tuple(slopes), tuple(trims), adc_bits, step, span)
 
 
-def calibrate(design: Design, found: Calibrator, board: Board) -> Calibrated:
-    """Measure a board and set its trims. Raises SimulatorError where it has no operating point."""
+def calibrate(
+    design: Design, found: Calibrator, board: Board, precision_v: float | None = None
+) -> Calibrated:
+    """Measure a board and set its trims. precision_v: of tabulated cells, as `equations` takes it.
+
+    Raises SimulatorError where the board has no operating point.
+    """
     bare = hardware(design.analog, design.cells, board.temperature, board.factors, board.rails)
     codes = [np.zeros(layer.n_out, dtype=np.int64) for layer in design.analog.layers]
     for i, trim in enumerate(found.trims):
@@ -142,8 +147,8 @@ def calibrate(design: Design, found: Calibrator, board: Board) -> Calibrated:
                 found.volts
             )
             shift = _shift(_read(outputs[i], found), found.wanted[i], found.slopes[i])
-            codes[i] = trim.held(codes[i] + shift * (_codes_per_volt(trim)))
-    system = equations(with_trims(bare, found.trims, codes))
+            codes[i] = trim.held(codes[i] + shift * _codes_per_volt(trim))
+    system = equations(with_trims(bare, found.trims, codes), precision_v)
     return Calibrated(board, found.trims, tuple(codes), system)
 
 

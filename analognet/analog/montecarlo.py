@@ -18,6 +18,7 @@ from scipy.special import stdtrit
 
 from analognet import storage
 from analognet.analog.bench import NOMINAL_C
+from analognet.analog.calibration import Calibrator
 from analognet.analog.checkpoint import Counts, Job
 from analognet.analog.right_answers import (
     ALL,
@@ -100,6 +101,7 @@ def monte_carlo(
     sensitivity_boards: int = SENSITIVITY_BOARDS,
     jobs: int = 2,
     device: str | None = None,
+    calibrator: Calibrator | None = None,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> MonteCarlo:
@@ -109,6 +111,7 @@ def monte_carlo(
     sensitivity_boards: boards per source run with that source alone; 0 leaves it out. checkpoint: a file
     that keeps what is done; one of another run is refused. progress(done, total) counts boards. device: a
     tinygrad device that does what float32 can do for certain, see `solver.device`; the same boards.
+    calibrator: measures and trims every board first, see `calibration`.
 
     Raises UsageError for a number, seed, limit or temperature that is not allowed, InputError for data or
     a checkpoint that does not fit, or a network that the device cannot do, ToolMissing for a device that is
@@ -123,10 +126,10 @@ def monte_carlo(
             f"data have shapes {x.shape} and {np.shape(y)}; "
             f"Monte Carlo needs inputs (N, {design.analog.n_in}) and classes (N,)"
         )
-    trial = Trial(design, x * design.analog.scale_in, np.asarray(y), seed, spread, temperature)
+    trial = Trial(design, x * design.analog.scale_in, np.asarray(y), seed, spread, temperature, calibrator)
     if device is not None:
         device = open_device(device)
-    counts = Counts(checkpoint, _key(design, x, y, seed, spread, temperature, device))
+    counts = Counts(checkpoint, _key(design, x, y, seed, spread, temperature, device, calibrator))
     sources = {ALL: n}
     if sensitivity_boards:
         sources |= {s: min(n, sensitivity_boards) for s in spread.active if s not in DYNAMIC}
@@ -171,9 +174,13 @@ def _key(
     spread: Spread,
     temperature: float,
     device: str | None,
+    calibrator: Calibrator | None,
 ) -> str:
     """A digest of all that a board's count depends on; what a device did is never mixed with other results."""
-    by = () if device is None else (device, "float32")
+    by: tuple[object, ...] = () if device is None else (device, "float32")
+    if calibrator is not None:
+        measured = storage.digest(calibrator.volts.tobytes())
+        by = (*by, calibrator.trims, calibrator.adc_bits, measured)
     text = repr((design.netlist, seed, sorted(asdict(spread).items()), temperature, *by))
     return storage.digest(text.encode() + x.tobytes() + np.asarray(y, dtype=np.int64).tobytes())
 

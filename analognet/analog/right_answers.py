@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from analognet.analog import solver
+from analognet.analog.calibration import Calibrator, calibrate
 from analognet.analog.checkpoint import Job
 from analognet.analog.solver.device import DeviceRun, answers, device_run
 from analognet.analog.solver.device_equations import OPEN, RIGHT
@@ -37,7 +38,9 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """What boards are tried on: volts (N, n_in), classes (N,); seed, spread and temperature draw them."""
+    """What boards are tried on: volts (N, n_in), classes (N,); seed, spread and temperature draw them;
+    calibrated by `calibrator`, where there is one.
+    """
 
     design: Design
     volts: Array
@@ -45,11 +48,14 @@ class Trial:
     seed: int
     spread: Spread
     temperature: float
+    calibrator: Calibrator | None = None
 
     def system(self, source: str, k: int) -> solver.Equations:
         """Board k's equations, with one source of variation or all."""
         alone = self.spread if source == ALL else self.spread.only(source)
         drawn = board(self.design, alone, self.seed, k, self.temperature)
+        if self.calibrator is not None:
+            return calibrate(self.design, self.calibrator, drawn, TABLE_PRECISION_V).system
         hardware = solver.hardware(
             self.design.analog, self.design.cells, drawn.temperature, drawn.factors, drawn.rails
         )

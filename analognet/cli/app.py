@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import typer
 
 from analognet import process
-from analognet.cli import bom, convert, doctor, draw, simulate, vhdl
+from analognet.cli import bom, convert, doctor, draw, finetune, simulate, vhdl
 from analognet.cli.console import err
 from analognet.errors import AnalogNetError, InputError
 from analognet.names import printable
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 app.command("convert")(convert.convert)
 app.command("simulate")(simulate.simulate)
+app.command("finetune")(finetune.finetune)
 app.command("vhdl")(vhdl.vhdl)
 app.command("vhdl-sweep")(vhdl.sweep)
 app.command("bom")(bom.bom)

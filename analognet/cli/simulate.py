@@ -40,6 +40,13 @@ def simulate(
             "Default: the processor, in float64."
         ),
     ] = None,
+    trim_adc: Annotated[
+        int | None,
+        typer.Option(
+            help="Calibrate every board of --monte-carlo first: its biases are trimmed after an ADC of so many "
+            "bits has measured it."
+        ),
+    ] = None,
     yield_limit: Annotated[
         float | None,
         typer.Option(help="Accuracy a board must reach, 0 to 1. Default: a point below the float network."),
@@ -72,6 +79,8 @@ def simulate(
         raise UsageError(f"--monte-carlo {monte_carlo}: at least 1 board is needed")
     if device is not None:
         _check_device(device, monte_carlo, engine)
+    if trim_adc is not None and monte_carlo is None:
+        raise UsageError(f"--trim-adc {trim_adc}: boards alone are calibrated; add --monte-carlo N")
     if transient is not None and transient < 1:
         raise UsageError(f"--transient {transient}: at least 1 transition is needed")
     if yield_limit is not None and not 0 <= yield_limit <= 1:
@@ -129,6 +138,7 @@ def simulate(
                 limit=yield_limit,
                 jobs=workers,
                 device=device,
+                trim_adc=trim_adc,
                 directory=where,
                 progress=advance,
             )
