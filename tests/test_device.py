@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import random_network
+
 from analognet import Activation, Dense, Network, convert
 from analognet.analog import solver
 from analognet.analog.montecarlo import monte_carlo

@@ -26,6 +26,7 @@ from analognet.analog.right_answers import (
     by_device,
     by_solver,
     nominal_system,
+    open_run,
     right_answers,
 )
 from analognet.analog.solver.device import BOARDS, open_device
@@ -144,7 +145,10 @@ def monte_carlo(
     done = total - sum(job.count for job in left)
     if progress:
         progress(done, total)
-    solved = by_solver(trial, left, jobs) if device is None else by_device(trial, left, jobs, device)
+    if device is None or not left:
+        solved = by_solver(trial, left, jobs)
+    else:
+        solved = by_device(trial, left, jobs, open_run(trial, jobs, device))
     for job, right in solved:
         counts.put(job, right)
         done += job.count

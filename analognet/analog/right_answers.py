@@ -100,16 +100,30 @@ def by_solver(trial: Trial, jobs: Sequence[Job], threads: int) -> Iterator[tuple
             raise
 
 
-def by_device(trial: Trial, jobs: Sequence[Job], threads: int, device: str) -> Iterator[tuple[Job, Counts]]:
-    """(job, right answers of its boards) in order, by a device that `open_device` has named.
+def open_run(trial: Trial, threads: int, device: str) -> DeviceRun:
+    """A device that `open_device` has named, with all that no board changes on it.
 
     Raises InputError for a network that it cannot do.
     """
-    covered(nominal_system(trial))
-    if not jobs:
-        return
+    system = nominal_system(trial)
+    covered(system)
+
+    def hidden(at: int) -> list[Array]:
+        return system.solve(trial.volts[at : at + CHUNK_IMAGES], at)[0][:-1]
+
     with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(max_workers=threads) as pool:
-        run = _run(trial, pool, device)
+        pieces = list(pool.map(hidden, range(0, len(trial.volts), CHUNK_IMAGES)))
+    joined = [np.concatenate(layer) for layer in zip(*pieces, strict=True)]
+    return device_run(
+        anchors(system, trial.volts, joined), trial.classes, trial.design.analog.scale_out, device
+    )
+
+
+def by_device(
+    trial: Trial, jobs: Sequence[Job], threads: int, run: DeviceRun
+) -> Iterator[tuple[Job, Counts]]:
+    """(job, right answers of its boards) in order, by a device. Raises SimulatorError."""
+    with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(max_workers=threads) as pool:
         ahead: deque[Future[_Prepared]] = deque()
         after: deque[tuple[Job, Counts, Future[Counts]]] = deque()
         left = iter(jobs)
@@ -136,19 +150,6 @@ class _Prepared:
     job: Job
     systems: list[solver.Equations]
     boards: list[BoardDifferences]
-
-
-def _run(trial: Trial, pool: ThreadPoolExecutor, device: str) -> DeviceRun:
-    system = nominal_system(trial)
-
-    def hidden(at: int) -> list[Array]:
-        return system.solve(trial.volts[at : at + CHUNK_IMAGES], at)[0][:-1]
-
-    pieces = list(pool.map(hidden, range(0, len(trial.volts), CHUNK_IMAGES)))
-    joined = [np.concatenate(layer) for layer in zip(*pieces, strict=True)]
-    return device_run(
-        anchors(system, trial.volts, joined), trial.classes, trial.design.analog.scale_out, device
-    )
 
 
 def _submit(

@@ -257,11 +257,12 @@ def _first_clips(found: Anchors, layer: LayerEquations) -> NDArray[np.int64]:
     q, first = layer.parts, layer.first
     if q.first.ideal:
         return np.empty(0, dtype=np.int64)
-    nominal = np.maximum(found.equations.layers[0].parts.g_pos, np.finfo(np.float64).tiny)
-    there = nominal > np.finfo(np.float64).tiny
-    ratio = q.g_pos / nominal
-    ratio[:, -1] *= layer.board.reference / found.equations.board.reference
-    off = np.abs(ratio - 1.0).max(axis=1, initial=0.0, where=there)
+    nominal = found.equations.layers[0].parts.g_pos
+    change = np.abs(q.g_pos - nominal) * found.inverse_g_pos
+    change[:, -1] += abs(layer.board.reference / found.equations.board.reference - 1.0) * (
+        1.0 + change[:, -1]
+    )
+    off = change.max(axis=1)
     least, most = first.bounds()
     low = found.first_sums.min(axis=0) - off * found.first_reach.max(axis=0)
     high = found.first_sums.max(axis=0) + off * found.first_reach.max(axis=0)

@@ -53,6 +53,12 @@ class Anchors:
         return tuple(float(np.sqrt((a.astype(np.float64) ** 2).sum(axis=1).max())) for a in self.inputs)
 
     @cached_property
+    def inverse_g_pos(self) -> Array:
+        """(n, n_in + 1) ohms of the first layer's resistors at first op-amps; 0 where there is none."""
+        g_pos = self.equations.layers[0].parts.g_pos
+        return np.divide(1.0, g_pos, out=np.zeros_like(g_pos), where=g_pos > 0)
+
+    @cached_property
     def magnitudes(self) -> tuple[Array, ...]:
         """(n,) the largest |a| |A_0| of any image, in volts, for every layer."""
         return tuple(
