@@ -13,7 +13,7 @@ import pytest
 from conftest import random_network
 
 from analognet import Activation, Dense, Network, convert
-from analognet.analog import solver
+from analognet.analog import right_answers, solver
 from analognet.analog.montecarlo import monte_carlo
 from analognet.analog.solver.device import device_run, open_device, outputs
 from analognet.analog.solver.differences import BoardDifferences, anchors, differences
@@ -21,7 +21,7 @@ from analognet.analog.solver.rounding import AGREEMENT_V, Anchors, bounds
 from analognet.analog.variation import board, default_spread
 from analognet.cli.app import run
 from analognet.design import Design, save
-from analognet.errors import InputError, ToolMissing, UsageError
+from analognet.errors import InputError, SimulatorError, ToolMissing, UsageError
 
 ROUGH = {"resistor_tolerance": 0.01, "temperature_span": 20.0}
 
@@ -98,6 +98,23 @@ def test_images_that_clip_are_never_trusted() -> None:
     assert not outputs(run, [broken], 1)[1].any()
     far = dataclasses.replace(one, reach=(np.inf, 1e-6))
     assert not outputs(run, [far], 1)[1][0, 16:].any()
+
+
+@pytest.mark.slow
+def test_a_device_that_is_off_gives_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = design("relu", "linear")
+    x = inputs(40)
+    y = made.network(x).argmax(axis=1)
+    run = (made, x, y, 2, 5, default_spread(made))
+    assert monte_carlo(*run, sensitivity_boards=0, device="CPU").accuracy.min() > 0.5
+
+    def off(*args: object) -> tuple[np.ndarray, np.ndarray]:
+        volts, trusted = outputs(*args)  # type: ignore[arg-type]
+        return volts * (1.0 + 2.0**-11), trusted  # as of a device that multiplies in TF32
+
+    monkeypatch.setattr(right_answers, "outputs", off)
+    with pytest.raises(SimulatorError, match=r"device CPU is off by .* V from the float64 solver"):
+        monte_carlo(*run, sensitivity_boards=0, device="CPU")
 
 
 @pytest.mark.slow

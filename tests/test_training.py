@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from conftest import EXAMPLES, TOPOLOGIES, random_network, test_set
@@ -9,8 +12,9 @@ from conftest import EXAMPLES, TOPOLOGIES, random_network, test_set
 from analognet import convert
 from analognet.analog import solver
 from analognet.analog.variation import Spread, board, default_spread
+from analognet.cli.app import run
 from analognet.data import Dataset, load_data
-from analognet.design import Design
+from analognet.design import Design, open_design
 from analognet.errors import InputError, ToolMissing, UsageError
 from analognet.network import Array
 from analognet.training import Board, CircuitLayer, fine_tune, limits
@@ -157,6 +161,33 @@ def mean_accuracy(design: Design, data: Dataset, spread: Spread) -> float:
 
     assert data.y is not None
     return monte_carlo(design, data.x, data.y, 30, 1, spread, sensitivity_boards=0).mean
+
+
+@pytest.mark.slow
+def test_the_command_writes_a_design_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = str(EXAMPLES / "iris" / "iris.safetensors")
+    assert run(["convert", model, "--opamp", "lm358", "--out", "made"]) == 0
+    capsys.readouterr()
+    assert run(["finetune", "made", "--epochs", "2", "--rate", "0.01", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["metrics"]["finetune"]
+    assert told["accuracy_before"] <= told["accuracy_after"]
+    assert told["epochs"] == 2
+    old, new = open_design(tmp_path / "made"), open_design(tmp_path / "made-tuned")
+    assert new.technology == old.technology
+    same = np.array_equal(new.network.layers[0].weight, old.network.layers[0].weight)
+    assert same == (told["epoch_kept"] == 0)
+    assert run(["simulate", "--data", "iris", "--monte-carlo", "3", "--trim-adc", "10", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert "10-bit ADC" in answer["provenance"]["monte_carlo"]["calibration"]
+    assert answer["provenance"]["monte_carlo"]["device"] is None
+
+
+def test_without_training_data_there_is_nothing_to_learn_from() -> None:
+    with pytest.raises(InputError, match="network 'random' has no training data at hand; convert it with"):
+        made_of(("relu", "linear"), "split").training_data()
 
 
 def test_what_cannot_be_fine_tuned(monkeypatch: pytest.MonkeyPatch) -> None:

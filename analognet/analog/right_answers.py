@@ -20,17 +20,19 @@ from threadpoolctl import threadpool_limits
 from analognet.analog import solver
 from analognet.analog.calibration import Calibrator, calibrate
 from analognet.analog.checkpoint import Job
-from analognet.analog.solver.device import DeviceRun, answers, device_run
+from analognet.analog.solver.device import DeviceRun, answers, device_run, outputs
 from analognet.analog.solver.device_equations import OPEN, RIGHT
 from analognet.analog.solver.differences import BoardDifferences, anchors, covered, differences
-from analognet.analog.solver.rounding import Anchors
+from analognet.analog.solver.rounding import AGREEMENT_V, Anchors
 from analognet.analog.variation import Spread, board
+from analognet.errors import SimulatorError
 from analognet.network import Array, classify
 
 if TYPE_CHECKING:
     from analognet.design import Design
 
 CHUNK_IMAGES: Final = 512
+PROVED: Final = 2  # boards of the first that a device does, held against float64
 TABLE_PRECISION_V: Final = 1e-8  # of tabulated cells: a class is decided by millivolts
 ALL: Final = "all"
 Counts = NDArray[np.int64]
@@ -122,7 +124,12 @@ def open_run(trial: Trial, threads: int, device: str) -> DeviceRun:
 def by_device(
     trial: Trial, jobs: Sequence[Job], threads: int, run: DeviceRun
 ) -> Iterator[tuple[Job, Counts]]:
-    """(job, right answers of its boards) in order, by a device. Raises SimulatorError."""
+    """(job, right answers of its boards) in order, by a device.
+
+    Before the first, some images of its boards are held against the float64 solver, as a device that
+    computes in less than float32 would be out. Raises SimulatorError where they differ by more than
+    `AGREEMENT_V`, or where the solver finds no operating point.
+    """
     with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(max_workers=threads) as pool:
         ahead: deque[Future[_Prepared]] = deque()
         after: deque[tuple[Job, Counts, Future[Counts]]] = deque()
@@ -130,8 +137,12 @@ def by_device(
         try:
             for _ in range(2 * threads):
                 _submit(pool, trial, run.anchors, left, ahead)
+            proved = False
             while ahead:
                 made = ahead.popleft().result()
+                if not proved:
+                    _prove(trial, run, made)
+                    proved = True
                 codes = answers(run, made.boards)
                 again = [np.flatnonzero(row == OPEN) for row in codes]
                 sure = (codes == RIGHT).sum(axis=1)
@@ -150,6 +161,20 @@ class _Prepared:
     job: Job
     systems: list[solver.Equations]
     boards: list[BoardDifferences]
+
+
+def _prove(trial: Trial, run: DeviceRun, made: _Prepared) -> None:
+    """Raises SimulatorError where trusted outputs are not float64's."""
+    volts, trusted = outputs(run, made.boards)
+    rows = trusted[:, :CHUNK_IMAGES]
+    for system, found, sure in zip(made.systems[:PROVED], volts, rows, strict=False):
+        exact = system.solve(trial.volts[:CHUNK_IMAGES])[0][-1]
+        off = float(np.abs(found[:CHUNK_IMAGES] - exact)[sure].max(initial=0.0))
+        if off > AGREEMENT_V:
+            raise SimulatorError(
+                f"device {run.device} is off by {off:.2g} V from the float64 solver, more than {AGREEMENT_V:g} V: "
+                "no result is given; does it compute float32 in full (ALLOW_TF32, fast-math)?"
+            )
 
 
 def _submit(
