@@ -67,6 +67,7 @@ def transient(
     rise_s: float = RISE_S,
     limit_s: float | None = None,
     temperature: float = bench.NOMINAL_C,
+    corner: str = "tt",
     jobs: int = 2,
     keep_waveforms: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -80,6 +81,7 @@ def transient(
     """
     if rise_s <= 0 or (limit_s is not None and limit_s <= 0):
         raise UsageError("rise time and limit of a transient must be above 0 s")
+    design = design.under(corner, temperature)
     chosen, notes = choose_data(design, data, None, seed)
     steps = choose_transitions(design.analog, chosen.x, transitions, seed)
     notes += check_opamps(design, np.stack([t.end for t in steps]), period_s)
@@ -146,7 +148,14 @@ def _idle_power(design: Design, temperature: float) -> float | None:
     low, high = design.analog.input_range
     zero = np.full((1, design.analog.n_in), min(max(0.0, low), high))
     power = operating_points(
-        design.analog, design.circuit, design.netlist, design.cells, zero, temperature=temperature, jobs=1
+        design.analog,
+        design.circuit,
+        design.netlist,
+        design.cells,
+        zero,
+        temperature=temperature,
+        jobs=1,
+        files=design.files,
     ).power_w
     return None if power is None else float(power[0])
 

@@ -116,9 +116,15 @@ def on_device(name: str, opamp: str, count: int, images: int, jobs: int, repeat:
     design = convert(MODEL, technology="board", overrides={"opamp": opamp})
     data = load_data("mnist", 784, 10)
     assert data.y is not None
-    volts = np.asarray(data.x[:images], dtype=np.float64) * design.analog.scale_in
-    trial = Trial(design, volts, data.y[:images], 1, default_spread(design), 27.0)
-    device = open_device(name)
+    trial = Trial(
+        design,
+        np.asarray(data.x[:images], dtype=np.float64),
+        data.y[:images],
+        1,
+        default_spread(design),
+        27.0,
+    )
+    device, volts = open_device(name), trial.volts
 
     def rest(first: int, boards: int) -> list[Job]:
         return [Job(ALL, first + at, min(BOARDS, boards - at)) for at in range(0, boards, BOARDS)]

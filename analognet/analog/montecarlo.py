@@ -1,8 +1,9 @@
 """Many boards over a whole data set: the distribution of accuracy, and what costs it.
 
-Every board is one of `variation`, solved over all images (`right_answers`). Boards are done in chunks;
-each chunk that is done is on disk before the next is reported, so a run that is killed goes on where it
-was, to the same bytes. What is kept per board is a count of right answers.
+Every board is one of `variation`, solved over all images, every chip one of `compact.chips`
+(`right_answers`). Boards are done in chunks; each chunk that is done is on disk before the next is
+reported, so a run that is killed goes on where it was, to the same bytes. What is kept per board is a
+count of right answers.
 """
 
 from __future__ import annotations
@@ -20,15 +21,7 @@ from analognet import storage
 from analognet.analog.bench import NOMINAL_C
 from analognet.analog.calibration import Calibrator
 from analognet.analog.checkpoint import Counts, Job
-from analognet.analog.right_answers import (
-    ALL,
-    Trial,
-    by_device,
-    by_solver,
-    nominal_system,
-    open_run,
-    right_answers,
-)
+from analognet.analog.right_answers import ALL, Trial, by_device, by_solver, nominal_answers, open_run
 from analognet.analog.solver.device import BOARDS, open_device
 from analognet.analog.variation import Spread, check_seed, check_temperature
 from analognet.errors import InputError, UsageError
@@ -127,10 +120,15 @@ def monte_carlo(
             f"data have shapes {x.shape} and {np.shape(y)}; "
             f"Monte Carlo needs inputs (N, {design.analog.n_in}) and classes (N,)"
         )
-    trial = Trial(design, x * design.analog.scale_in, np.asarray(y), seed, spread, temperature, calibrator)
+    if design.technology.process and (device is not None or calibrator is not None):
+        raise UsageError(
+            f"technology {design.technology.name}: chips are neither solved on a device nor trimmed; "
+            "leave --device and --trim-adc out"
+        )
+    trial = Trial(design, x, np.asarray(y), seed, spread, temperature, calibrator)
     if device is not None:
         device = open_device(device)
-    counts = Counts(checkpoint, _key(design, x, y, seed, spread, temperature, device, calibrator))
+    counts = Counts(checkpoint, _key(trial, device))
     sources = {ALL: n}
     if sensitivity_boards:
         sources |= {s: min(n, sensitivity_boards) for s in spread.active if s not in DYNAMIC}
@@ -141,7 +139,7 @@ def monte_carlo(
     ]
     left = [job for job in plan if not counts.has(job)]
     total = sum(job.count for job in plan) + 1
-    nominal = right_answers(trial, nominal_system(trial))
+    nominal = nominal_answers(trial)
     done = total - sum(job.count for job in left)
     if progress:
         progress(done, total)
@@ -170,23 +168,23 @@ def _check(n: object, sensitivity_boards: int, limit: float | None, jobs: int) -
         raise UsageError(f"--jobs {jobs}: at least 1 is needed")
 
 
-def _key(
-    design: Design,
-    x: Array,
-    y: NDArray[np.int64],
-    seed: int,
-    spread: Spread,
-    temperature: float,
-    device: str | None,
-    calibrator: Calibrator | None,
-) -> str:
+def _key(trial: Trial, device: str | None) -> str:
     """A digest of all that a board's count depends on; what a device did is never mixed with other results."""
-    by: tuple[object, ...] = () if device is None else (device, "float32")
-    if calibrator is not None:
-        measured = storage.digest(calibrator.volts.tobytes())
-        by = (*by, calibrator.trims, calibrator.adc_bits, measured)
-    text = repr((design.netlist, seed, sorted(asdict(spread).items()), temperature, *by))
-    return storage.digest(text.encode() + x.tobytes() + np.asarray(y, dtype=np.int64).tobytes())
+    design, made = trial.design, trial.calibrator
+    trims = () if made is None else (made.trims, made.adc_bits, storage.digest(made.volts.tobytes()))
+    text = repr(
+        (
+            design.netlist,
+            design.corner,
+            sorted(design.files),
+            trial.seed,
+            sorted(asdict(trial.spread).items()),
+            trial.temperature,
+            *(() if device is None else (device, "float32")),
+            *trims,
+        )
+    )
+    return storage.digest(text.encode() + trial.x.tobytes() + trial.classes.astype(np.int64).tobytes())
 
 
 def _summary(

@@ -1,4 +1,5 @@
-"""How many images each board answers rightly: by the float64 solver, or by a device and the solver.
+"""How many images each board answers rightly: by the float64 solver, or by a device and the solver; each
+chip, by the compact model.
 
 Threads draw the boards and write their equations down; numpy's generators and array operations let go of
 the interpreter's lock. With a device, the calling thread hands it eight boards at a time, and the threads
@@ -11,6 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -20,6 +22,7 @@ from threadpoolctl import threadpool_limits
 from analognet.analog import solver
 from analognet.analog.calibration import Calibrator, calibrate
 from analognet.analog.checkpoint import Job
+from analognet.analog.compact import chips
 from analognet.analog.solver.device import DeviceRun, answers, device_run, outputs
 from analognet.analog.solver.device_equations import OPEN, RIGHT
 from analognet.analog.solver.differences import BoardDifferences, anchors, covered, differences
@@ -40,22 +43,30 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """What boards are tried on: volts (N, n_in), classes (N,); seed, spread and temperature draw them;
-    calibrated by `calibrator`, where there is one.
+    """What boards are tried on: x (N, n_in) in units, classes (N,); seed, spread and temperature draw
+    them; calibrated by `calibrator`, where there is one.
     """
 
     design: Design
-    volts: Array
+    x: Array
     classes: NDArray[np.int64]
     seed: int
     spread: Spread
     temperature: float
     calibrator: Calibrator | None = None
 
+    @cached_property
+    def volts(self) -> Array:
+        """(N, n_in) at the inputs."""
+        return self.x * self.design.analog.scale_in
+
+    def varied(self, source: str) -> Spread:
+        """One source of variation alone, or all."""
+        return self.spread if source == ALL else self.spread.only(source)
+
     def system(self, source: str, k: int) -> solver.Equations:
         """Board k's equations, with one source of variation or all."""
-        alone = self.spread if source == ALL else self.spread.only(source)
-        drawn = board(self.design, alone, self.seed, k, self.temperature)
+        drawn = board(self.design, self.varied(source), self.seed, k, self.temperature)
         if self.calibrator is not None:
             return calibrate(self.design, self.calibrator, drawn, TABLE_PRECISION_V).system
         hardware = solver.hardware(
@@ -85,12 +96,27 @@ def right_answers(
     return right
 
 
+def nominal_answers(trial: Trial) -> int:
+    """How many images the board or chip without spread answers rightly. Raises SimulatorError."""
+    design = trial.design
+    if design.technology.process:
+        return chips.right_answers(design, trial.x, trial.classes, None, design.conditions(trial.temperature))
+    return right_answers(trial, nominal_system(trial))
+
+
+def _right(trial: Trial, source: str, k: int) -> int:
+    design = trial.design
+    if not design.technology.process:
+        return right_answers(trial, trial.system(source, k))
+    drawn = chips.chip(design, trial.varied(source), trial.seed, k)
+    return chips.right_answers(design, trial.x, trial.classes, drawn, design.conditions(trial.temperature))
+
+
 def by_solver(trial: Trial, jobs: Sequence[Job], threads: int) -> Iterator[tuple[Job, Counts]]:
     """(job, right answers of its boards) as they are done, in float64."""
 
     def work(job: Job) -> Counts:
-        systems = (trial.system(job.source, job.first + i) for i in range(job.count))
-        return np.array([right_answers(trial, s) for s in systems], dtype=np.int64)
+        return np.array([_right(trial, job.source, job.first + i) for i in range(job.count)], dtype=np.int64)
 
     with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(max_workers=threads) as pool:
         futures = {pool.submit(work, job): job for job in jobs}

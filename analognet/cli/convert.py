@@ -19,8 +19,10 @@ from analognet.simulation import provenance
 def convert(
     model: Annotated[str, typer.Argument(help="A .safetensors or .onnx file, or module:callable.")],
     activations: options.Activations = None,
-    technology: Annotated[str, typer.Option(help="ideal, board, or a .toml file.")] = "board",
-    topology: Annotated[str, typer.Option(help=f"{', '.join(TOPOLOGIES)}.")] = TOPOLOGIES[0],
+    technology: Annotated[str, typer.Option(help="ideal, board, sky130, or a .toml file.")] = "board",
+    topology: Annotated[
+        str | None, typer.Option(help=f"{', '.join(TOPOLOGIES)}. Default: the technology's own.")
+    ] = None,
     calibrate: Annotated[
         str | None,
         typer.Option(
