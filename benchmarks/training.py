@@ -22,8 +22,8 @@ from analognet.design import Design, convert, reconverted
 from analognet.training import fine_tune
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-EPOCHS = {"digits": 40, "mnist": 4}
-RATES = {"digits": 1e-3, "mnist": 3e-4}
+EPOCHS = {"digits": 60, "mnist": 4}
+RATES = {"digits": 5e-3, "mnist": 1e-3}
 
 
 def told(text: str) -> None:
@@ -64,9 +64,16 @@ def table(name: str, vos: float, options: argparse.Namespace) -> None:
     design = convert(EXAMPLES / name / f"{name}.safetensors", overrides={"opamp": options.opamp})
     spread = default_spread(design, vos_sigma=vos)
     training, data = load_data(name, split="train"), load_data(name)
+    if options.images is not None and data.y is not None:
+        data = Dataset(data.name, data.x[: options.images], data.y[: options.images], data.digest)
     start = time.perf_counter()
     tuned = fine_tune(
-        design, training, epochs=options.epochs or EPOCHS[name], spread=spread, rate=RATES[name], seed=1
+        design,
+        training,
+        epochs=options.epochs or EPOCHS[name],
+        spread=spread,
+        rate=RATES[name],
+        seed=1,
     )
     told(
         f"fine-tuned in {time.perf_counter() - start:.0f} s, epoch {tuned.epoch} kept: "
@@ -95,9 +102,12 @@ def table(name: str, vos: float, options: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--networks", nargs="+", default=["digits", "mnist"], choices=sorted(EPOCHS))
-    parser.add_argument("--offsets", nargs="+", type=float, default=[2.3e-3, 7e-3], help="sigma in volts")
+    parser.add_argument(
+        "--offsets", nargs="+", type=float, default=[2.3e-3, 7e-3, 20e-3], help="sigma in volts"
+    )
     parser.add_argument("--opamp", default="lm358")
     parser.add_argument("--boards", type=int, default=100)
+    parser.add_argument("--images", type=int, help="of the test set; default: all")
     parser.add_argument("--seed", type=int, default=1, help="of the boards")
     parser.add_argument("--epochs", type=int, help="of fine-tuning")
     parser.add_argument("--adc-bits", type=int, default=12)

@@ -144,7 +144,7 @@ def test_boards_answer_as_in_float64(single: bool, tmp_path: Path) -> None:
     on_device = monte_carlo(*args, sensitivity_boards=3, device="cpu", checkpoint=there)
     assert on_device.accuracy.tolist() == plain.accuracy.tolist()
     assert on_device.sensitivity == plain.sensitivity
-    assert plain.accuracy.min() < 1.0
+    assert plain.accuracy.min() < 1.0 or single
     kept = there.read_bytes()
     again = monte_carlo(*args, sensitivity_boards=3, device="CPU", checkpoint=there)
     assert again.accuracy.tolist() == plain.accuracy.tolist()

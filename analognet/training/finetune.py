@@ -13,7 +13,7 @@ from analognet.analog.variation import Spread, default_spread
 from analognet.data import Dataset
 from analognet.errors import InputError, UsageError
 from analognet.network import Dense, Network
-from analognet.training.layers import Board, CircuitLayer, limits
+from analognet.training.layers import FIELDS, Board, CircuitLayer, limits
 
 if TYPE_CHECKING:
     from tinygrad.tensor import Tensor
@@ -78,7 +78,7 @@ def fine_tune(
 
     def logits(v: Tensor, draws: tuple[Tensor, ...]) -> Tensor:
         for i, layer in enumerate(layers):
-            v = layer(v, Board(*draws[4 * i : 4 * i + 4]))
+            v = layer(v, Board(*draws[FIELDS * i : FIELDS * (i + 1)]))
         return v / per_unit
 
     @TinyJit

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from analognet.design import Design
 
 GRID: Final = 1025  # points of a cell's curve over the supply range, straight lines between
+FIELDS: Final = 5  # of a `Board`
 CURVE_V: Final = 1e-5  # to which a cell's table is computed
 
 
@@ -93,21 +94,22 @@ class LayerLimits:
 
 @dataclass(frozen=True, eq=False)
 class Board:
-    """Standard normal draws of one board's layer, float32: weights (n, n_in + 1), feedback (n,), offsets
-    (2, n) of the first and the second op-amp, inverters (n_in + 1,).
+    """Standard normal draws of one board's layer, float32: weights (n, n_in + 1), feedback (n,), link (n,)
+    of the gain from first to second op-amps, offsets (2, n) of both, inverters (2, n_in + 1): offset and gain.
     """
 
     weights: Tensor
     feedback: Tensor
+    link: Tensor
     offsets: Tensor
     inverters: Tensor
 
     @staticmethod
     def draws(shapes: Sequence[tuple[int, int]], rng: np.random.Generator) -> list[NDArray[np.float32]]:
-        """Of layers of shapes (n, n_in), nothing beyond 3 sigma: four arrays a layer, in the order of the fields."""
+        """Of layers of shapes (n, n_in), nothing beyond 3 sigma: `FIELDS` arrays a layer, in their order."""
         arrays = []
         for n, n_in in shapes:
-            for shape in ((n, n_in + 1), (n,), (2, n), (n_in + 1,)):
+            for shape in ((n, n_in + 1), (n,), (n,), (2, n), (2, n_in + 1)):
                 arrays.append(np.clip(rng.standard_normal(shape, dtype=np.float32), -3.0, 3.0))
         return arrays
 
@@ -151,11 +153,21 @@ class CircuitLayer:
         offset: Tensor | None = None
         if board is not None:
             offset = self._offset(gain, board)
-            gain = gain * (1.0 + limits.tolerance * board.weights)
+            gain = self._spread(gain, board)
         total = v @ gain[:, :-1].T + limits.reference * gain[:, -1]
         if board is not None and offset is not None:
             total = total * (1.0 + limits.tolerance * board.feedback) + offset
         return self._activate(total.clip(limits.low, limits.high))
+
+    def _spread(self, gain: Tensor, board: Board) -> Tensor:
+        """The gains with their resistors' tolerance; two more resistors set that of positive ones."""
+        limits = self.limits
+        if limits.topology != "signed":
+            other = board.link.unsqueeze(1) if limits.topology == "split" else board.inverters[1]
+            moved = (gain > 0).where(1.0 + 2.0**0.5 * limits.tolerance * other, 1.0)
+            gain = gain * moved
+        result: Tensor = gain * (1.0 + limits.tolerance * board.weights)
+        return result
 
     def _offset(self, gain: Tensor, board: Board) -> Tensor:
         """(n,) volts that the op-amps' offsets move the sum by, each through its noise gain."""
@@ -170,7 +182,7 @@ class CircuitLayer:
         elif limits.topology == "signed":
             moved = second * (1.0 + negative).maximum(positive)
         else:
-            moved = second * (1.0 + positive + negative) + 2.0 * (gain.relu() @ board.inverters)
+            moved = second * (1.0 + positive + negative) + 2.0 * (gain.relu() @ board.inverters[0])
         result: Tensor = limits.vos * moved
         return result
 
