@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from analognet import process
+from analognet.analog import pdk
 from analognet.design import Design, convert
 from analognet.errors import AnalogNetError, SimulatorError, ToolMissing
 from analognet.names import printable
@@ -71,6 +72,7 @@ class Finding:
 def examine() -> list[Finding]:
     """Look for each tool. Never raises."""
     found = [_package(tool) if tool.package else _program(tool) for tool in TOOLS]
+    found.append(_design_kit())
     found.append(_attempt("conversion and ngspice", "all else", _prove_simulation))
     found.append(_attempt("libngspice", "live circuits", _prove_live))
     return found
@@ -99,6 +101,15 @@ def _package(tool: Tool) -> Finding:
         return Finding(tool.name, tool.needed_for, version(tool.name), "Python package")
     except PackageNotFoundError:
         return Finding(tool.name, tool.needed_for, None, f"install it: pip install {tool.name}")
+
+
+def _design_kit() -> Finding:
+    needed_for = "technology sky130, characterize"
+    try:
+        kit = pdk.find()
+    except AnalogNetError as e:
+        return Finding("sky130", needed_for, None, str(e))
+    return Finding("sky130", needed_for, kit.version, printable(kit.directory))
 
 
 def _attempt(name: str, needed_for: str, prove: Callable[[], str]) -> Finding:

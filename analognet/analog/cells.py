@@ -137,7 +137,7 @@ def parse_cell(text: str, name: str) -> Cell:
     title = words.get("title", first.lstrip("* ").strip())
     if family == "model":
         return Cell(name, family, title, text, words=words, ratings=ratings)
-    lines = _logical_lines(text)
+    lines = logical_lines(text)
     pins, defaults = _subckt(lines, name)
     missing = [p for p in pins if p not in roles]
     if missing:
@@ -179,7 +179,7 @@ def _check_body(text: str, name: str) -> None:
                 f"cell '{name}', line {number}: {printable(line)}: a cell holds comments, elements "
                 f"({' '.join(sorted(_ELEMENTS)).upper()}) and {', '.join(_CARDS)}, in ASCII, and nothing else"
             )
-    for line in _logical_lines(text):
+    for line in logical_lines(text):
         # ngspice pastes what braces hold into a B source as it stands: 1/{2*x} becomes 1/2*x
         if line[0].lower() == "b" and not all(_NAME.fullmatch(b) for b in _BRACES.findall(line)):
             raise InputError(
@@ -198,7 +198,7 @@ def _leading_numbers(text: str) -> tuple[float, ...]:
     return tuple(numbers)
 
 
-def _logical_lines(text: str) -> list[str]:
+def logical_lines(text: str) -> list[str]:
     """Lines without comments, with `+` continuations joined."""
     lines: list[str] = []
     for line in text.splitlines():
@@ -309,7 +309,7 @@ def count(cells: Mapping[str, Cell], name: str) -> tuple[int, int]:
     if cell.family == "amplifier" and cell.devices:  # an op-amp of transistors, and not around one
         return 1, 0
     opamps, resistors = 0, cell.resistors
-    for line in _logical_lines(cell.text):
+    for line in logical_lines(cell.text):
         if line[0].lower() == "x":
             used = [w for w in line.partition("params:")[0].split() if "=" not in w][-1]
             if used.startswith(pdk.PREFIX):

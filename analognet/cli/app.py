@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import typer
 
 from analognet import process
-from analognet.cli import bom, convert, doctor, draw, finetune, simulate, vhdl
+from analognet.cli import bom, characterize, convert, doctor, draw, finetune, simulate, vhdl
 from analognet.cli.console import err
 from analognet.errors import AnalogNetError, InputError
 from analognet.names import printable
@@ -30,6 +30,7 @@ app.command("vhdl")(vhdl.vhdl)
 app.command("vhdl-sweep")(vhdl.sweep)
 app.command("bom")(bom.bom)
 app.command("draw")(draw.draw)
+app.command("characterize")(characterize.characterize)
 app.command("doctor")(doctor.doctor)
 
 
