@@ -151,6 +151,20 @@ class Design:
         low, high = self.analog.input_range
         return np.full(self.analog.n_in, low + 0.75 * (high - low))
 
+    def training_data(self) -> Dataset:
+        """What the circuit was scaled with: its own samples, or its built-in set's training split.
+
+        Raises InputError where there is neither.
+        """
+        if self.samples is not None:
+            return self.samples
+        if self.dataset is None:
+            raise InputError(
+                f"network '{printable(self.network.name)}' has no training data at hand; "
+                "convert it with --calibrate DATA"
+            )
+        return load_data(self.dataset, self.network.n_in, self.network.n_out, split="train")
+
     @cached_property
     def transient_netlist(self) -> str:
         """The subcircuits with what matters in the time domain alone; without a bench."""
@@ -239,13 +253,33 @@ def convert(
     return design
 
 
+def reconverted(design: Design, network: Network, training: Dataset) -> Design:
+    """The design of other weights of the same shape: same parts, topology and inputs, ranges of training data.
+
+    Raises InputError where they cannot be realised.
+    """
+    ranges = data_ranges(network, training.x)
+    analog = map_network(
+        network, design.technology, design.cells, design.analog.input_range, ranges, design.analog.topology
+    )
+    source = {"model_sha256": _weights_digest(network), "data_sha256": training.digest}
+    made = replace(
+        design, network=network, analog=analog, ranges=ranges, calibration="data", source=source, notes=()
+    )
+    rules.check(made.circuit)
+    return made
+
+
 def _loaded(model: str | Path | LoadedModel | Network, activations: str | None) -> LoadedModel:
     if isinstance(model, LoadedModel):
         return model
     if isinstance(model, Network):
-        weights = b"".join(layer.weight.tobytes() + layer.bias.tobytes() for layer in model.layers)
-        return LoadedModel(model, storage.digest(weights))
+        return LoadedModel(model, _weights_digest(model))
     return load(model, activations)
+
+
+def _weights_digest(network: Network) -> str:
+    return storage.digest(b"".join(layer.weight.tobytes() + layer.bias.tobytes() for layer in network.layers))
 
 
 def _technology(

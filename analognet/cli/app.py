@@ -15,6 +15,7 @@ from analognet.cli import (
     convert,
     doctor,
     draw,
+    finetune,
     reproduce,
     simulate,
     vhdl,
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 app.command("convert")(convert.convert)
 app.command("simulate")(simulate.simulate)
+app.command("finetune")(finetune.finetune)
 app.command("vhdl")(vhdl.vhdl)
 app.command("vhdl-sweep")(vhdl.sweep)
 app.command("compare")(compare.compare)
