@@ -21,7 +21,7 @@ from analognet.design import save as save_design
 from analognet.digital import energy, flow, sweep, vcd
 from analognet.digital.quantize import quantize
 from analognet.digital.schedule import plan
-from analognet.errors import InputError, SpecificationMissed, UsageError
+from analognet.errors import InputError, SimulatorError, SpecificationMissed, UsageError
 
 DIGITS = EXAMPLES / "digits" / "digits.safetensors"
 
@@ -90,7 +90,7 @@ def test_samples_are_the_values_before_the_edge(tmp_path: Path) -> None:
     path.write_text(VCD)
     rows = vcd.sample(path, "clk", ["_1_", "_2_"])
     assert rows == [{"_1_": "1", "_2_": "101"}, {"_1_": "0", "_2_": "110"}]
-    with pytest.raises(KeyError):
+    with pytest.raises(SimulatorError):
         vcd.sample(path, "clk", ["absent"])
 
 

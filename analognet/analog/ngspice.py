@@ -26,7 +26,7 @@ _FAULTS = re.compile(
     re.IGNORECASE,
 )
 _STEPPING_FAILED = re.compile(r"(gmin|source) stepping failed", re.IGNORECASE)
-_REACHED = re.compile(r"Reference value :\s*([0-9.e+]+)[\r\n]")
+_REACHED = re.compile(r"Reference value :\s*([0-9]{1,9}(?:\.[0-9]{1,9})?(?:e\+?[0-9]{1,2})?)[\r\n]")
 _QUOTED = 600  # characters of ngspice's own words in an error
 
 

@@ -18,6 +18,7 @@ from analognet.digital.fixedpoint import Ints
 from analognet.digital.quantized import QuantizedNetwork
 from analognet.digital.schedule import Plan
 from analognet.errors import SimulatorError
+from analognet.names import printable
 
 STALLS = 30  # percent of cycles in which source or sink pause
 CYCLE_VECTORS = 4  # vectors of the run that measures cycles
@@ -218,6 +219,9 @@ def _signed(digits: str) -> int:
 def _read_ints(path: Path) -> Ints:
     if not path.exists() or not path.stat().st_size:
         return np.zeros((0, 0), dtype=np.int64)
-    rows = [line.split() for line in path.read_text().splitlines()]
-    width = max(map(len, rows))
-    return np.array([row for row in rows if len(row) == width], dtype=np.int64)
+    rows = [line.split() for line in path.read_text(encoding="ascii", errors="replace").splitlines()]
+    width = max(map(len, rows), default=0)
+    try:
+        return np.array([row for row in rows if len(row) == width], dtype=np.int64)
+    except (ValueError, OverflowError) as e:
+        raise SimulatorError(f"ghdl's {path.name} is no table of integers: {printable(e)}") from None
