@@ -17,6 +17,7 @@ import numpy as np
 
 from analognet import process
 from analognet.errors import SimulatorError
+from analognet.kept_logs import keep_logs
 from analognet.names import printable
 from analognet.network import Array
 
@@ -28,6 +29,7 @@ _FAULTS = re.compile(
 _STEPPING_FAILED = re.compile(r"(gmin|source) stepping failed", re.IGNORECASE)
 _REACHED = re.compile(r"Reference value :\s*([0-9]{1,9}(?:\.[0-9]{1,9})?(?:e\+?[0-9]{1,2})?)[\r\n]")
 _QUOTED = 600  # characters of ngspice's own words in an error
+_RAW_LIMIT = 2 << 30  # bytes of a result
 
 
 @dataclass(frozen=True)
@@ -62,21 +64,28 @@ def run_deck(
             [program, "-b", "-n", "-r", "out.raw", "deck.cir"],
             cwd=directory,
             timeout_s=timeout_s,
+            file_bytes=_RAW_LIMIT,
             on_output=None if on_point is None else lambda tail: _report(tail, on_point),
         )
         log = done.stdout + done.stderr
-        if done.timed_out:
-            raise SimulatorError(f"ngspice was stopped after {timeout_s:g} s: {_words(log)}")
-        if done.signal_name:
-            raise SimulatorError(f"ngspice died of {done.signal_name}: {_words(log)}")
-        if fault := fault_in(log):
-            raise SimulatorError(f"ngspice: {fault}")
-        raw = directory / "out.raw"
-        if not raw.is_file():
-            raise SimulatorError(
-                f"ngspice ended with code {done.returncode} and wrote no result: {_words(log)}"
-            )
-        vectors = parse_raw(raw.read_bytes())
+        try:
+            found = _believed(done, log, directory / "out.raw", wanted, points)
+        except SimulatorError as e:
+            raise SimulatorError(f"{e}{keep_logs(directory, 'ngspice', ['deck.cir'])}") from None
+    return SpiceRun(found, done.cpu_s, done.wall_s, log)
+
+
+def _believed(
+    done: process.Finished, log: str, raw: Path, wanted: Sequence[str], points: int | None
+) -> dict[str, Array]:
+    """The vectors wanted of a run. Raises SimulatorError where it cannot be believed."""
+    if done.fault:
+        raise SimulatorError(f"ngspice {done.fault}: {_words(log)}")
+    if fault := fault_in(log):
+        raise SimulatorError(f"ngspice: {fault}")
+    if raw.is_symlink() or not raw.is_file():
+        raise SimulatorError(f"ngspice ended with code {done.returncode} and wrote no result: {_words(log)}")
+    vectors = parse_raw(raw.read_bytes())
     missing = [w for w in wanted if w.lower() not in vectors]
     if missing:
         raise SimulatorError(f"ngspice left out {', '.join(missing[:5])} of its result: {_words(log)}")
@@ -86,7 +95,7 @@ def run_deck(
             raise SimulatorError(f"ngspice gave {len(values)} of {points} points: {_words(log)}")
         if not np.isfinite(values).all():
             raise SimulatorError(f"ngspice gave values of {vector} that are not finite: {_words(log)}")
-    return SpiceRun(found, done.cpu_s, done.wall_s, log)
+    return found
 
 
 def _report(tail: str, on_point: Callable[[int], None]) -> None:

@@ -120,22 +120,21 @@ class GhdlBench:
         if dump:
             argv.append(f"--vcd={dump}")
         done = process.run(argv, cwd=self.directory, timeout_s=tools.SIMULATION_S)
-        if done.timed_out:
-            raise tools.overtime("ghdl", tools.SIMULATION_S, self.directory)
+        tools.check_end(done, "ghdl", tools.SIMULATION_S, self.directory)
         rows = _read_ints(self.directory / "outputs.txt")
         cycles = _read_ints(self.directory / "cycles.txt")
         if rows.shape != (len(x), self.network.n_out + 1) or cycles.shape != (len(x), 2):
             words = [w for w in (done.stdout + done.stderr).splitlines() if "error" in w or "failure" in w]
-            raise SimulatorError(
-                f"ghdl stopped after {len(rows)} of {len(x)} vectors: {' / '.join(words[:2])}"
-            )
+            told = printable(" / ".join(words[:2]), 400)
+            fault = f"ghdl stopped after {len(rows)} of {len(x)} vectors: {told}"
+            raise tools.failure(fault, "ghdl", self.directory)
         return Run(rows[:, :-1], rows[:, -1], cycles, done.wall_s)
 
     def synthesised(self) -> str:
         """The Verilog netlist that GHDL makes of the design."""
         done = self._call("--synth", "--out=verilog", vhdl.TOP)
         if "module an_top" not in done.stdout:
-            raise SimulatorError("ghdl --synth wrote no module an_top")
+            raise tools.failure("ghdl --synth wrote no module an_top", "ghdl", self.directory)
         return done.stdout
 
 
