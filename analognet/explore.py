@@ -1,6 +1,6 @@
 """A design space: every combination of some settings, measured, and which of them are worth having.
 
-Each point is one JSON file, named by the digest of all that decides its figures, so a sweep that
+Each point is one file, named by the digest of all that decides its figures, so a sweep that
 was interrupted goes on where it stopped, and a point is never measured twice.
 """
 
@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from analognet import bom, storage
+from analognet import bom, pieces, storage
 from analognet.analog.cells import library
 from analognet.analog.timing import estimate
 from analognet.analog.transitions import choose_transitions
@@ -30,7 +30,7 @@ from analognet.names import printable
 from analognet.network import classify
 from analognet.simulation import simulate
 
-VERSION: Final = 1  # of the files; another one is measured again
+VERSION: Final = 2  # of the files; another one is measured again
 LATENCIES: Final = ("estimate", "ngspice")
 AXES: Final = {
     "opamp": str,
@@ -140,7 +140,7 @@ def explore(
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as e:
         raise InputError(f"{printable(directory)} cannot be made: {e.strerror}") from None
-    paths = [directory / f"{_name(common, settings)}.json" for settings in combinations]
+    paths = [directory / f"{_name(common, settings)}.piece" for settings in combinations]
     found: dict[int, Point] = {k: p for k, path in enumerate(paths) if (p := _read(path)) is not None}
     missing = [k for k in range(len(combinations)) if k not in found]
     measured = len(missing)
@@ -255,13 +255,10 @@ def _name(common: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
 
 def _read(path: Path) -> Point | None:
     """A point's file; None where there is none or it is broken, which means to measure it again."""
-    try:
-        held = json.loads(path.read_bytes())
-        return Point(held["settings"], held["values"], held["refused"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    found = pieces.get(path)
+    return None if found is None else Point(**found[0])
 
 
 def _write(path: Path, point: Point) -> None:
     held = {"settings": dict(point.settings), "values": dict(point.values), "refused": point.refused}
-    storage.write_file(path, storage.to_json(held).encode())
+    pieces.put(path, held)

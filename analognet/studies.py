@@ -114,7 +114,7 @@ def spread_study(
     chosen = spread or default_spread(design)
     checkpoint = None
     if directory is not None:
-        what = f"{data.digest} {len(data)} {seed} {temperature!r} {chosen!r}"
+        what = f"{storage.digest(design.netlist.encode())} {data.digest} {len(data)} {seed} {temperature!r} {chosen!r}"
         checkpoint = directory / f"monte_carlo_{storage.digest(what.encode())[:16]}.npz"
     found = monte_carlo(
         design,

@@ -57,7 +57,9 @@ def test_each_way_to_fail_has_its_own_words(script: str, words: str, fake_ngspic
 def test_a_run_that_hangs_is_stopped_with_all_its_children(fake_ngspice: Fake, tmp_path: Path) -> None:
     fake_ngspice("hang.sh")
     start = time.monotonic()
-    with pytest.raises(SimulatorError, match=r"^ngspice was stopped after 0\.5 s: Reference value : 1\.0; its log"):
+    with pytest.raises(
+        SimulatorError, match=r"^ngspice was stopped after 0\.5 s: Reference value : 1\.0; its log"
+    ):
         run_deck(DECK, WANTED, timeout_s=0.5)
     assert time.monotonic() - start < 5
     child = int((tmp_path / "fake-bin" / "child.pid").read_text())

@@ -8,6 +8,7 @@ killed goes on where it was, to the same bytes. What is kept per board is a coun
 from __future__ import annotations
 
 import io
+import logging
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -32,6 +33,7 @@ from analognet.network import Array, classify
 if TYPE_CHECKING:
     from analognet.design import Design
 
+_log = logging.getLogger("analognet.montecarlo")
 MOST_BOARDS: Final = 1_000_000
 CHUNK_BOARDS: Final = 8
 CHUNK_IMAGES: Final = 512
@@ -252,9 +254,9 @@ class _Counts:
                     boards, right = arrays[name].tolist(), arrays[f"{source}_right"].tolist()
                     self.found[source] = dict(zip(boards, right, strict=True))
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as e:
-            raise InputError(
-                f"checkpoint '{path.name}' cannot be read ({e!r}); remove it to start again"
-            ) from None
+            _log.info("checkpoint %s is damaged and begun again: %r", path.name, e)
+            self.found = {}
+            return
         if key != self.key:
             raise InputError(
                 f"checkpoint '{path.name}' is of another design, data, seed or spread; remove it to start again"

@@ -133,6 +133,7 @@ def simulate(
                 converters=converters,
                 temperature=temperature,
                 jobs=workers,
+                checkpoint=where / "transient",
                 progress=advance,
             )
         metrics = metrics.merged(timed.metrics, "transient")
