@@ -33,7 +33,7 @@ from analognet.data import Dataset, load_data
 from analognet.errors import InputError, UsageError
 from analognet.loading import LoadedModel, load
 from analognet.loading.metadata import DATASETS
-from analognet.names import file_stem, printable
+from analognet.names import did_you_mean, file_stem, printable
 from analognet.network import Activation, Array, Dense, Network
 
 KIND: Final = "analognet-design"
@@ -204,7 +204,12 @@ def _technology(
     values["opamp"] = opamp if opamp in cells else f"opamp_{opamp}"
     if values["opamp"] not in cells or cells[values["opamp"]].family != "opamp":
         parts = ", ".join(sorted(n.removeprefix("opamp_") for n, c in cells.items() if c.family == "opamp"))
-        raise UsageError(f"op-amp '{printable(opamp)}' is not among the cells; there are {parts}")
+        raise UsageError(
+            f"op-amp '{printable(opamp)}' is not among the cells; there are {parts}"
+            f"{did_you_mean(opamp, parts.split(', '))}"
+        )
+    if "a0" not in cells[values["opamp"]].defaults:
+        raise InputError(f"op-amp '{printable(opamp)}' has no parameter a0, its open-loop gain")
     if changed:
         try:
             technology = parse_technology(values, f"technology {technology.name}")
@@ -227,7 +232,7 @@ def _choose_cell(values: dict[str, Any], cells: Mapping[str, Cell], activation: 
         fitting = sorted(n for n, c in cells.items() if c.activation == activation.removesuffix("_neg"))
         raise UsageError(
             f"cell '{printable(name)}' does not compute {printable(activation)}; "
-            f"there are {', '.join(fitting) or 'none that do'}"
+            f"there are {', '.join(fitting) or 'none that do'}{did_you_mean(name, fitting)}"
         )
     if cell.family == "amplifier":
         values["amplifiers"][activation] = name

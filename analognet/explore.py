@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -26,10 +27,11 @@ from analognet.data import Dataset
 from analognet.design import Design, convert
 from analognet.errors import InputError, UsageError
 from analognet.inference import transient
-from analognet.names import printable
+from analognet.names import did_you_mean, printable
 from analognet.network import classify
 from analognet.simulation import simulate
 
+MOST_POINTS: Final = 10_000
 VERSION: Final = 2  # of the files; another one is measured again
 LATENCIES: Final = ("estimate", "ngspice")
 AXES: Final = {
@@ -81,6 +83,7 @@ def parse_grid(text: str) -> dict[str, list[Any]]:
         if not equals or axis not in AXES:
             raise UsageError(
                 f"--sweep '{printable(part)}': write AXIS=VALUE,VALUE;... with axes {', '.join(AXES)}"
+                f"{did_you_mean(axis, AXES)}"
             )
         if axis in grid:
             raise UsageError(f"--sweep: {axis} stands twice")
@@ -121,6 +124,8 @@ def explore(
     """
     if latency not in LATENCIES:
         raise UsageError(f"latency by '{printable(latency)}': choose from {', '.join(LATENCIES)}")
+    if math.prod(len(values) for values in grid.values()) > MOST_POINTS:
+        raise UsageError(f"--sweep has more than {MOST_POINTS} combinations")
     if images < 1 or transitions < 1:
         raise UsageError("a sweep needs at least 1 image and 1 transition")
     axes = list(grid)

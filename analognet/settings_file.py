@@ -22,9 +22,9 @@ def read_toml(path: Path, where: str) -> dict[str, Any]:
     try:
         return tomllib.loads(data.decode("utf-8"))
     except RecursionError:
-        raise InputError(f"{where}: nested too deeply") from None
+        raise InputError(f"{where} cannot be read: nested too deeply") from None
     except ValueError as e:  # also UnicodeDecodeError, and integers of 4,300 digits and more
-        raise InputError(f"{where}: {printable(e)}") from None
+        raise InputError(f"{where} cannot be read: {printable(e)}") from None
 
 
 def read_settings(path: Path, model: type[Model], where: str) -> Model:

@@ -172,7 +172,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def _open(model: str, activations: str | None) -> LoadedModel:
     if Path(model).is_dir():
-        found, _ = console.find_design(Path(model))
+        found, _ = console.find_design(Path(model), to_read=True)
         digest = storage.digest(b"".join(layer.weight.tobytes() for layer in found.network.layers))
         return LoadedModel(found.network, digest, found.analog.input_range, None, found.dataset)
     return load(model, activations)

@@ -17,6 +17,7 @@ from analognet.digital.dsp_registers import absorb_registers, copy_registers
 from analognet.digital.quantized import QuantizedNetwork
 from analognet.errors import UsageError
 from analognet.kept_logs import cache_directory
+from analognet.names import did_you_mean
 
 SEEDS: Final = (1, 2, 3)
 RESOURCES: Final = ("LUT", "FF", "DSP", "BRAM")
@@ -130,7 +131,7 @@ class Synthesis:
 def pick_target(name: str) -> Target:
     """The target of that name. Raises UsageError."""
     if name not in TARGETS:
-        raise UsageError(f"--synth {name!a}: allowed are {', '.join(TARGETS)}")
+        raise UsageError(f"--synth {name!a}: allowed are {', '.join(TARGETS)}{did_you_mean(name, TARGETS)}")
     return TARGETS[name]
 
 
