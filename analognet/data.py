@@ -88,6 +88,8 @@ def _read(spec: str | Path, n_in: int | None, split: Split) -> Table:
     if isinstance(spec, str) and spec in DATASETS:
         return _built_in(spec, split)
     path = Path(spec)
+    if not str(spec):
+        raise UsageError(f"data '' is not known; give {FORMS}")
     suffix = path.suffix.lower()
     if suffix == ".npz":
         return read_npz(path)

@@ -201,10 +201,11 @@ def _technology(
             raise UsageError(f"technology {technology.name} has no value '{printable(key)}' to set")
         place[key] = value
     opamp = str(values["opamp"])
+    wrong = UsageError if "opamp" in overrides else InputError  # what was typed, or a file of the user's
     values["opamp"] = opamp if opamp in cells else f"opamp_{opamp}"
     if values["opamp"] not in cells or cells[values["opamp"]].family != "opamp":
         parts = ", ".join(sorted(n.removeprefix("opamp_") for n, c in cells.items() if c.family == "opamp"))
-        raise UsageError(
+        raise wrong(
             f"op-amp '{printable(opamp)}' is not among the cells; there are {parts}"
             f"{did_you_mean(opamp, parts.split(', '))}"
         )
@@ -218,7 +219,7 @@ def _technology(
     part = cells[technology.opamp]
     least, most = part.ratings.get("supply", (0.0, np.inf))[:2]
     if not least <= technology.vdd - technology.vss <= most:
-        raise UsageError(
+        raise wrong(
             f"op-amp {technology.opamp} works on {least:g} to {most:g} V, "
             f"technology {technology.name} gives it {technology.vdd - technology.vss:g} V"
         )
@@ -328,7 +329,7 @@ def open_design(directory: Path) -> Design:
             for i, values in enumerate(description["activations"])
         )
         network = Network(str(names["network"]), layers)
-        technology = parse_technology(description["technology"], where)
+        technology = parse_technology(description["technology"], "technology")
         ranges = tuple(LayerRange(tuple(r["z"]), tuple(r["partial"])) for r in description["ranges"])
         low, high = (float(v) for v in description["input_range"])
         analog = map_network(network, technology, cells, (low, high), ranges, description["topology"])
@@ -342,7 +343,7 @@ def open_design(directory: Path) -> Design:
             samples=_samples(directory, files, network),
             source=dict(description["source"]),
         )
-    except UsageError as e:  # what convert would call a wrong option is a damaged file here
+    except (UsageError, InputError) as e:  # what convert would call a wrong option is a damaged file here
         raise InputError(f"{where}: {e}; run analognet convert again") from None
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError, SafetensorError) as e:
         raise InputError(

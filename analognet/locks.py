@@ -26,7 +26,7 @@ _held: set[tuple[int, int]] = set()  # device and inode of what this process hol
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Hold a directory that exists for this process alone, and clear away what killed runs left in it.
+    """Hold a directory that exists for this process alone.
 
     Raises InputError where another process holds it: nothing waits, so that two runs that would wait
     for one another cannot.
@@ -45,12 +45,18 @@ def locked(directory: Path) -> Iterator[None]:
                 "or work in another directory"
             )
         _held.add(place)
-        for path in directory.rglob(f".*{UNFINISHED}"):
-            _remove(path)
         yield
     finally:
         _held.discard(place)
         os.close(fd)
+
+
+def clear(directory: Path) -> None:
+    """Remove the files that killed runs left half written in a directory that is ours and held."""
+    for pattern in (f".*{UNFINISHED}", f"*/.*{UNFINISHED}"):
+        for path in directory.glob(pattern):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 @contextmanager
@@ -65,7 +71,7 @@ def unfinished(beside: Path) -> Iterator[Path]:
             free = _try_lock(fd)
             os.close(fd)
             if free:
-                _remove(old)
+                shutil.rmtree(old, ignore_errors=True)
     place = Path(tempfile.mkdtemp(dir=beside.parent, prefix=f".{beside.name}.", suffix=UNFINISHED))
     fd = _open(place)
     try:
@@ -94,11 +100,3 @@ def _try_lock(fd: int) -> bool:
     except OSError as e:
         return e.errno not in (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
     return True
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with contextlib.suppress(OSError):
-            path.unlink()

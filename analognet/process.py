@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import re
+import resource
 import select
 import shutil
 import signal
@@ -195,6 +196,12 @@ def kill_all() -> None:
             _kill(child)
 
 
+def _up_to(limit: str, wanted: int) -> int:
+    """What is wanted, or our own limit where that is lower: nobody may raise it for a child."""
+    hard = resource.getrlimit(getattr(resource, limit))[1]
+    return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+
+
 @cache
 def _wrapper(memory_bytes: int | None, file_bytes: int) -> tuple[str, ...]:
     """What starts a child on Linux: util-linux's setpriv, which has the kernel end it when we die,
@@ -203,9 +210,9 @@ def _wrapper(memory_bytes: int | None, file_bytes: int) -> tuple[str, ...]:
     setpriv, prlimit = shutil.which("setpriv"), shutil.which("prlimit")
     if sys.platform != "linux" or setpriv is None or prlimit is None:
         return ()
-    memory = () if memory_bytes is None else (f"--as={memory_bytes}",)
+    memory = () if memory_bytes is None else (f"--as={_up_to('RLIMIT_AS', memory_bytes)}",)
     tied = (setpriv, "--pdeathsig", "KILL", "--")
-    return (*tied, prlimit, *memory, f"--fsize={file_bytes}", "--core=0", "--")
+    return (*tied, prlimit, *memory, f"--fsize={_up_to('RLIMIT_FSIZE', file_bytes)}", "--core=0", "--")
 
 
 @dataclass

@@ -12,7 +12,7 @@ from analognet.errors import InputError
 from analognet.loading.files import read_regular
 from analognet.names import printable
 
-SIZE_LIMIT: Final = 1 << 18  # bytes; ours have a few thousand
+SIZE_LIMIT: Final = 1 << 16  # bytes; ours have a few thousand, and tomllib takes long over deep keys
 Model = TypeVar("Model", bound=BaseModel)
 
 

@@ -73,7 +73,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"technology file 't\.toml'"):
         read_technology(path)
     path.write_bytes(b"#" * (1 << 19))
-    with pytest.raises(InputError, match="at most 256 KiB are read"):
+    with pytest.raises(InputError, match="at most 64 KiB are read"):
         read_technology(path)
     with pytest.raises(InputError, match="is a directory; a regular file is needed"):
         read_technology(tmp_path)

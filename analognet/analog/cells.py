@@ -262,24 +262,36 @@ def _references(body: list[str], text: str, name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(f for f in found if f.lower() not in own))
 
 
-@cache
 def library(*directories: Path) -> Mapping[str, Cell]:
     """All cells of the given directories, by name; the packaged board cells where none is given.
 
     A file without a `*@ family` line is no cell. Raises InputError for a cell that is not valid or
     a name that stands twice.
     """
+    packaged = resources.cells()
     found: dict[str, Cell] = {}
-    for directory in directories or (resources.cells(),):
-        for path in sorted(directory.glob("*.cir")):
-            text = read_regular(path, "cell file", _SIZE_LIMIT).decode("utf-8", errors="replace")
-            text = text.replace("\r\n", "\n")
-            if "*@ family" not in text:  # someone's netlist beside their technology, not a cell
-                continue
-            cell = parse_cell(text, path.stem)
-            if cell.name in found:
-                raise InputError(f"cell '{cell.name}' is declared twice")
-            found[cell.name] = cell
+    for directory in directories or (packaged,):
+        # a user's own are read again each time: they may have been edited since
+        cells = _packaged() if directory == packaged else _read_cells(directory)
+        for name, cell in cells.items():
+            if name in found:
+                raise InputError(f"cell '{name}' is declared twice")
+            found[name] = cell
+    return found
+
+
+@cache
+def _packaged() -> Mapping[str, Cell]:
+    return _read_cells(resources.cells())
+
+
+def _read_cells(directory: Path) -> dict[str, Cell]:
+    found: dict[str, Cell] = {}
+    for path in sorted(directory.glob("*.cir")):
+        text = read_regular(path, "cell file", _SIZE_LIMIT).decode("utf-8", errors="replace")
+        text = text.replace("\r\n", "\n")
+        if "*@ family" in text:  # else someone's netlist beside their technology, not a cell
+            found[path.stem] = parse_cell(text, path.stem)
     return found
 
 

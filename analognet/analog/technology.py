@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from analognet import resources
-from analognet.analog.resistors import pot_bits
+from analognet.analog.resistors import check_series, pot_bits
 from analognet.errors import InputError, UsageError
 from analognet.names import did_you_mean, printable
 from analognet.settings_file import read_toml
@@ -136,6 +136,10 @@ def parse_technology(values: object, where: str) -> Technology:
         first = e.errors()[0]
         key = ".".join(printable(k) for k in first["loc"])
         raise InputError(f"{where}: {key + ': ' if key else ''}{printable(first['msg'])}") from None
+    try:
+        check_series(technology.resistor.series)
+    except UsageError as e:
+        raise InputError(f"{where}: {e}") from None
     low, high = technology.resistor.min_ohm, technology.resistor.max_ohm
     if not low <= technology.resistor.feedback_ohm <= high:
         raise InputError(f"{where}: feedback_ohm must lie in [{low:g}, {high:g}], the resistor's own range")

@@ -110,6 +110,9 @@ def _run(arguments: list[str] | None) -> int:
     except Exception as e:
         # what typer raises for a wrong option: it knows its message and its exit code, 2
         if hasattr(e, "format_message") and hasattr(e, "exit_code"):
+            if type(e).__name__ == "NoArgsIsHelpError":
+                err.print(e.format_message())
+                return int(e.exit_code)
             context = getattr(e, "ctx", None)
             where = context.command_path if context is not None else "analognet"
             return _fail(f"{e.format_message()}\n{where} --help lists what there is", int(e.exit_code))

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from analognet.design import Design, open_design
 from analognet.errors import InputError, UsageError
-from analognet.locks import locked
+from analognet.locks import clear, locked
 from analognet.metrics import FIGURES, Metrics, Value
 from analognet.names import disarmed, printable
 from analognet.storage import write_file
@@ -179,6 +179,9 @@ def find_design(directory: Path | None, *, to_read: bool = False) -> tuple[Desig
         raise InputError(
             f"build directory '{printable(directory)}' is not there; make it with: analognet convert MODEL"
         )
-    if not to_read:
-        _holding.enter_context(locked(directory))
-    return open_design(directory), directory
+    if to_read:
+        return open_design(directory), directory
+    _holding.enter_context(locked(directory))
+    design = open_design(directory)
+    clear(directory)
+    return design, directory

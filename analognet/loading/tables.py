@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import struct
 import tokenize
 import warnings
@@ -196,7 +197,10 @@ def _idx_array(file: BinaryIO | gzip.GzipFile, label: str) -> NDArray[np.uint8]:
     shape = struct.unpack(f">{magic[3]}I", sizes)
     _check_size(shape, label)
     count = int(np.prod(shape, dtype=np.int64))
-    data = file.read(count + 1)  # one more than there may be
+    if isinstance(file, gzip.GzipFile):
+        data = file.read(count + 1)  # one more than there may be
+    else:  # as much is set aside before the first byte is read, whatever the header says
+        data = file.read(min(count, os.fstat(file.fileno()).st_size) + 1)
     if len(data) != count:
         fault = "cut short" if len(data) < count else "has bytes after its end"
         raise InputError(f"{label}: {fault}; its header says {count} values")
