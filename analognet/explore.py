@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from analognet import bom, pieces, storage
+from analognet import bom, pieces, process, storage
 from analognet.analog.cells import library
 from analognet.analog.timing import estimate
 from analognet.analog.transitions import choose_transitions
@@ -154,7 +154,7 @@ def explore(
     arguments = (str(model), data, images, latency, transitions, seed, dict(options or {}))
     workers = max(1, min(jobs or os.cpu_count() or 1, len(missing) or 1))
     if missing:
-        with ProcessPoolExecutor(max_workers=workers) as pool:
+        with ProcessPoolExecutor(max_workers=workers, initializer=process.die_with_parent) as pool:
             futures = {pool.submit(measure, combinations[k], *arguments): k for k in missing}
             try:
                 for future in as_completed(futures):

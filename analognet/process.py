@@ -7,6 +7,7 @@ disk; output kept in bounds; and a child that cannot outlive us, nor its own chi
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import logging
 import os
 import re
@@ -187,6 +188,12 @@ def run(
         overfull=ended.overfull,
         limit_s=timeout_s,
     )
+
+
+def die_with_parent() -> None:
+    """For a worker process at its start: end when the process that started it does, however that ends."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG of linux/prctl.h
 
 
 def kill_all() -> None:

@@ -21,6 +21,7 @@ from analognet.digital.quantized import QuantizedNetwork
 from analognet.digital.schedule import Plan
 from analognet.digital.simulate import STALLS, expected
 from analognet.errors import SimulatorError
+from analognet.names import printable
 
 Engine = Literal["iverilog", "verilator"]
 _IMPOSSIBLE = 1 << 40  # an output that no network has
@@ -68,13 +69,16 @@ def check_netlist(
             tools.SIMULATION_S,
         )
         got = _outputs(directory / "outputs.hex", network)
+        if got.shape != (len(x) * network.n_out, 3):
+            told = printable(done.stdout.strip()[-200:])
+            fault = f"{engine} gave {len(got)} of {len(x) * network.n_out} outputs: {told}"
+            raise tools.failure(fault, engine, directory)
         if dump is not None:
-            shutil.copyfile(directory / "dump.vcd", dump)
+            try:
+                shutil.copyfile(directory / "dump.vcd", dump)
+            except OSError:
+                raise tools.failure(f"{engine} wrote no value change dump", engine, directory) from None
     wanted = expected(network, x)
-    if got.shape != (len(x) * network.n_out, 3):
-        raise SimulatorError(
-            f"{engine} gave {len(got)} of {len(x) * network.n_out} outputs: {done.stdout.strip()[-200:]}"
-        )
     if "frame_error 0" not in done.stdout:
         raise SimulatorError(f"{engine}: the design reports a frame error although tlast was right")
     values = got[:, 0].reshape(len(x), -1)

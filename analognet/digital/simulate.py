@@ -121,8 +121,11 @@ class GhdlBench:
             argv.append(f"--vcd={dump}")
         done = process.run(argv, cwd=self.directory, timeout_s=tools.SIMULATION_S)
         tools.check_end(done, "ghdl", tools.SIMULATION_S, self.directory)
-        rows = _read_ints(self.directory / "outputs.txt")
-        cycles = _read_ints(self.directory / "cycles.txt")
+        try:
+            rows = _read_ints(self.directory / "outputs.txt")
+            cycles = _read_ints(self.directory / "cycles.txt")
+        except SimulatorError as e:
+            raise tools.failure(str(e), "ghdl", self.directory) from None
         if rows.shape != (len(x), self.network.n_out + 1) or cycles.shape != (len(x), 2):
             words = [w for w in (done.stdout + done.stderr).splitlines() if "error" in w or "failure" in w]
             told = printable(" / ".join(words[:2]), 400)
