@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -185,7 +186,6 @@ def test_any_numbers_make_a_circuit_or_a_message(
     assert code in (0, 2, 3), err.getvalue()
     if code == 0:
         netlist = (place / "d" / "network.cir").read_text()
-        assert "nan" not in netlist.replace("names", "")
-        assert " inf" not in netlist
+        assert not re.search(r"[ =](nan|-?inf)\b", netlist)
     else:
         assert err.getvalue().startswith("analognet: ")
