@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,6 +70,13 @@ class KeptInferences:
         pieces.put(self._path(k), values, arrays)
 
     def _path(self, k: int) -> Path:
-        step = self.transitions[k]
-        own = (step.start.tobytes(), step.end.tobytes(), float(self.lengths_s[k]))
-        return self.directory / f"{pieces.name(VERSION, OPTIONS, *self.deciding, *own)}.piece"
+        return self.directory / f"{self._study}_{k}.piece"
+
+    @cached_property
+    def _study(self) -> str:
+        """For the study as a whole: the operating point that a transition settles to is found in one
+        sweep over all of them, and its last digits depend on what came before.
+        """
+        steps = b"".join(t.start.tobytes() + t.end.tobytes() for t in self.transitions)
+        lengths = [float(s) for s in self.lengths_s]
+        return pieces.name(VERSION, OPTIONS, *self.deciding, steps, lengths)

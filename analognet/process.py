@@ -40,6 +40,8 @@ INSTALL = {
     "vvp": "apt-get install iverilog (Debian, Ubuntu) or brew install icarus-verilog (macOS)",
     "verilator": "apt-get install verilator (Debian, Ubuntu) or brew install verilator (macOS)",
     "make": "apt-get install make (Debian, Ubuntu) or xcode-select --install (macOS)",
+    "setpriv": "apt-get install util-linux (Debian, Ubuntu)",
+    "prlimit": "apt-get install util-linux (Debian, Ubuntu)",
     "g++": "apt-get install g++ (Debian, Ubuntu) or xcode-select --install (macOS)",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
@@ -33,7 +34,9 @@ class _Plain(Console):
         super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
     def print(self, *objects: Any, **options: Any) -> None:
-        super().print(*(disarmed(o) if isinstance(o, str) else o for o in objects), **options)
+        # a message that cannot be written is no reason to fail; a result that cannot be is
+        with contextlib.suppress(*([OSError] if self.stderr else [])):
+            super().print(*(disarmed(o) if isinstance(o, str) else o for o in objects), **options)
 
 
 # stdout is for results alone
