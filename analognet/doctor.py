@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from analognet import process, resources
+from analognet import process
+from analognet.analog import pdk
 from analognet.analog.cells import closure, library
-from analognet.analog.technology import available, load_technology
+from analognet.analog.technology import available, directory_of, load_technology
 from analognet.data import DIRECTORY_VARIABLE
 from analognet.design import Design, convert
 from analognet.errors import AnalogNetError, SimulatorError, ToolMissing
@@ -75,7 +76,7 @@ OLDEST = {"ngspice": 36, "ghdl": 2, "iverilog": 11, "verilator": 5}  # major ver
 
 @dataclass(frozen=True)
 class Finding:
-    """kind: program, package, technology, data or proof; found: None where nothing was found, else its
+    """kind: program, package, technology, models, data or proof; found: None where nothing was found, else its
     version; path: where it is; install: the command that gets it; note: what else there is to say;
     problem: what is known to be wrong with this version.
     """
@@ -94,6 +95,7 @@ def examine() -> list[Finding]:
     """Look for each tool and model. Never raises."""
     found = [_package(tool) if tool.package else _program(tool) for tool in TOOLS]
     found += [_technology(name) for name in available()]
+    found.append(_design_kit())
     found += [_data(name) for name in ("mnist", "fashion-mnist")]
     found.append(_attempt("conversion and ngspice", "all else", _prove_simulation))
     found.append(_attempt("libngspice", "live circuits", _prove_live))
@@ -145,16 +147,28 @@ def _package(tool: Tool) -> Finding:
 
 def _technology(name: str) -> Finding:
     """A packaged technology: whether it can be read, and all its cells are there."""
-    where = resources.cells() / f"{name}.toml"
+    directory = directory_of(name)
+    where = directory / f"{name}.toml"
     needed_for, path = f"--technology {name}", printable(where, 1000)
     try:
         technology = load_technology(name)
         names = [technology.opamp, *technology.activations.values(), *technology.amplifiers.values()]
-        cells = closure(library(), names, technology.opamp)
+        names += technology.supports
+        cells = closure(library(directory), names, technology.opamp)
     except AnalogNetError as e:
         return Finding(name, "technology", needed_for, None, path, None, str(e))
     note = f"{len(cells)} cells, {technology.opamp}"
     return Finding(name, "technology", needed_for, technology.title, path, None, note)
+
+
+def _design_kit() -> Finding:
+    """The device models of the sky130 process, which come from its design kit."""
+    name, kind, needed_for = "sky130 PDK", "models", "--technology sky130"
+    try:
+        kit = pdk.find()
+    except AnalogNetError as e:
+        return Finding(name, kind, needed_for, None, None, pdk.INSTALL, str(e))
+    return Finding(name, kind, needed_for, kit.version, printable(kit.directory, 1000), pdk.INSTALL)
 
 
 def _data(name: str) -> Finding:

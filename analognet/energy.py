@@ -70,12 +70,47 @@ def integral(time: Array, power: Array, until_s: float) -> float:
     return float(np.trapezoid(p, t))
 
 
+CHIP_SOURCES: Final = (
+    "upper rail: op-amps, bias and common",
+    "upper rail: input drivers",
+    "upper rail: reference",
+)
+CHIP_USES: Final = ("weights", "feedback and balance resistors", "transistors and drivers")
+
+
+def _chip_flow(design: Design, waves: Waveforms) -> EnergyFlow:
+    """A chip's power: all that its upper rail gives to it and to what drives its inputs.
+
+    Inputs and reference come from ideal push-pull stages between the same rails: what flows out of
+    one is drawn from the upper rail; what flows into one was drawn from it by the chip.
+    """
+    technology, v = design.technology, waves.vectors
+    span = technology.vdd - technology.vss
+    inputs_a = np.stack([v[f"i(vx{j})"] for j in range(design.analog.n_in)], axis=1)
+    currents = (
+        -v["i(vdd)"],
+        np.maximum(-inputs_a, 0.0).sum(axis=1),
+        np.maximum(-v["i(vref)"], 0.0),
+    )
+    sources = {name: span * i for name, i in zip(CHIP_SOURCES, currents, strict=True)}
+    common = v[f"v({design.circuit.common})"] if design.circuit.common else np.zeros(len(waves.time))
+    weights, fixed = np.zeros(len(waves.time)), np.zeros(len(waves.time))
+    for index in range(len(design.analog.layers)):
+        found = _resistors(design, waves, index, common)
+        weights, fixed = weights + found[0], fixed + found[1]
+    total = np.sum(list(sources.values()), axis=0)
+    uses = dict(zip(CHIP_USES, (weights, fixed, total - weights - fixed), strict=True))
+    return EnergyFlow(waves.time, sources, uses)
+
+
 def energy_flow(design: Design, waves: Waveforms) -> EnergyFlow:
     """Power by source and by use. The remainder of the sources counts as activation cells where the
     circuit has cells whose inner currents are not saved, and as `unaccounted` where it has none.
     """
+    if design.technology.process:
+        return _chip_flow(design, waves)
     technology, v = design.technology, waves.vectors
-    part = design.cells[technology.opamp].defaults
+    part = design.cells[technology.opamp].figures
     inputs_a = np.stack([v[f"i(vx{j})"] for j in range(design.analog.n_in)], axis=1)
     sources = {
         "vdd": -technology.vdd * v["i(vdd)"],
@@ -107,7 +142,7 @@ def energy_flow(design: Design, waves: Waveforms) -> EnergyFlow:
 def _output_stages(design: Design, waves: Waveforms) -> Array:
     """Heat of all output stages: the rail's voltage above or below the output, times its current."""
     technology = design.technology
-    rout = design.cells[technology.opamp].defaults["rout"]
+    rout = design.cells[technology.opamp].figures["rout"]
     total = np.zeros(len(waves.time))
     for amp in waves.amplifiers:
         out = waves[amp.output]
@@ -135,11 +170,17 @@ def _diodes(design: Design, waves: Waveforms) -> Array:
     return total
 
 
-def _resistors(design: Design, waves: Waveforms, index: int) -> tuple[Array, Array]:
-    """Heat (T,) of one layer's weights, and of its feedback, link and balance resistors."""
+def _resistors(
+    design: Design, waves: Waveforms, index: int, common: Array | float = 0.0
+) -> tuple[Array, Array]:
+    """Heat (T,) of one layer's weights, and of its feedback, link and balance resistors.
+
+    common: (T,) V of a signal common that is not node 0.
+    """
     layer = design.analog.layers[index]
-    before = waves.inputs_v if index == 0 else waves.layers_v[index - 1]
-    reference = np.full((len(waves.time), 1), design.technology.reference)
+    zero = np.broadcast_to(common, waves.time.shape)[:, None]
+    before = waves.inputs_v - zero if index == 0 else waves.layers_v[index - 1]
+    reference = np.full((len(waves.time), 1), design.technology.reference) - zero
     v_in = np.hstack([before, reference])
     names = [f"x{j}" if index == 0 else f"l{index - 1}_y{j}" for j in range(layer.n_in)] + ["ref"]
     inverted = v_in
@@ -147,7 +188,7 @@ def _resistors(design: Design, waves: Waveforms, index: int) -> tuple[Array, Arr
         inverted = np.stack(
             [waves.vectors.get(f"v(xnet.{n}_b)", np.zeros(len(waves.time))) for n in names], axis=1
         )
-    minus, plus, first, summed = (_inner(waves, index, kind, layer.n_out) for kind in "npuz")
+    minus, plus, first, summed = (_inner(waves, index, kind, layer.n_out) - zero for kind in "npuz")
     if layer.cell is None:
         summed = waves.layers_v[index]
     hub = minus if layer.topology == "dual_rail" else plus

@@ -60,6 +60,7 @@ def transient(
     rise_s: float = RISE_S,
     limit_s: float | None = None,
     temperature: float = bench.NOMINAL_C,
+    corner: str = "tt",
     jobs: int = 2,
     keep_waveforms: bool = False,
     checkpoint: Path | None = None,
@@ -76,6 +77,7 @@ def transient(
     """
     if rise_s <= 0 or (limit_s is not None and limit_s <= 0):
         raise UsageError("rise time and limit of a transient must be above 0 s")
+    design = design.under(corner, temperature)
     chosen, notes = choose_data(design, data, None, seed)
     steps = choose_transitions(design.analog, chosen.x, transitions, seed)
     notes += check_opamps(design, np.stack([t.end for t in steps]), period_s)
@@ -86,7 +88,8 @@ def transient(
 
     kept = None
     if checkpoint is not None and not keep_waveforms:
-        deciding = (design.netlist, rise_s, limit_s, temperature, ngspice_version())
+        models = sorted(design.files.items())
+        deciding = (design.transient_netlist, models, rise_s, limit_s, temperature, ngspice_version())
         kept = KeptInferences(checkpoint, deciding, steps, guess.lengths_s)
     found = simulate_transitions(
         design,
@@ -148,7 +151,14 @@ def _idle_power(design: Design, temperature: float) -> float | None:
     low, high = design.analog.input_range
     zero = np.full((1, design.analog.n_in), min(max(0.0, low), high))
     power = operating_points(
-        design.analog, design.circuit, design.netlist, design.cells, zero, temperature=temperature, jobs=1
+        design.analog,
+        design.circuit,
+        design.netlist,
+        design.cells,
+        zero,
+        temperature=temperature,
+        jobs=1,
+        files=design.files,
     ).power_w
     return None if power is None else float(power[0])
 

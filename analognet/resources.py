@@ -11,6 +11,11 @@ def cells() -> Path:
     return _directory("analognet.cells")
 
 
+def sky130() -> Path:
+    """Transistor-level cells in the SkyWater sky130 process, and its technology."""
+    return _directory("analognet.sky130")
+
+
 def digital() -> Path:
     """VHDL templates, in `templates/`, and the constants of the FPGA energy model."""
     return _directory("analognet.digital")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analognet import process, storage
-from analognet.analog import bench, solver
+from analognet.analog import bench, compact, pdk, solver
 from analognet.analog.simulate import OperatingPoints, operating_points
 from analognet.data import Dataset, load_data
 from analognet.design import Design, versions
@@ -27,12 +27,16 @@ from analognet.network import Array, classify
 RANDOM_INPUTS = 100
 MOST_IMAGES = 1_000_000
 MOST_JOBS = 1024
+CHIP_CPU_S = 120.0  # of ngspice; what would take longer in transistors is the compact model's
 NGSPICE_IMAGES = 1000  # more are the solver's, which the referee holds to ngspice
 ENGINES = ("auto", "ngspice", "solver")
+CHIP_POWER = "op-amps, bias, signal common, resistors, and ideal push-pull drivers of inputs and reference"
 METHODS = {
     "ngspice": "ngspice .dc sweep, one operating point per input; errors against the float network",
     "solver": "Kirchhoff's equations of the netlist, solved layer by layer (docs/solver.md); "
     "errors against the float network",
+    "compact": "compact model: every cell tabulated by ngspice at this corner and temperature, the network "
+    "solved between the tables (docs/sky130.md); errors against the float network",
 }
 
 
@@ -145,6 +149,8 @@ def simulate(
     *,
     images: int | None = None,
     temperature: float = bench.NOMINAL_C,
+    corner: str = "tt",
+    mismatch: int | None = None,
     seed: int = 0,
     engine: str = "auto",
     jobs: int = 2,
@@ -153,7 +159,8 @@ def simulate(
 ) -> Simulation:
     """Simulate a design's operating points and compare them with the float network.
 
-    data: see `choose_data`; images: only the first so many; temperature in Celsius; engine:
+    data: see `choose_data`; images: only the first so many; temperature in Celsius; corner
+    and mismatch: which chip of a process (`Design.under`); engine:
     ngspice, solver, or auto, which takes the solver beyond `NGSPICE_IMAGES` inputs; jobs: ngspice
     processes or solver threads at a time; progress(done, total) is called as inputs are done.
     Raises UsageError, InputError, ToolMissing, SimulatorError.
@@ -170,9 +177,15 @@ def simulate(
         raise UsageError(
             f"--engine '{printable(engine)}': choose from {', '.join(ENGINES)}{did_you_mean(engine, ENGINES)}"
         )
+    design = design.under(corner, temperature, mismatch)
     chosen, notes = choose_data(design, data, images, seed)
     if engine == "auto":
-        engine = "solver" if len(chosen) > NGSPICE_IMAGES else "ngspice"
+        engine = choose_engine(design, len(chosen))
+        if engine == "solver" and design.technology.process:
+            notes.append(
+                f"{len(chosen)} inputs by the compact model of each cell; --engine ngspice simulates every "
+                f"transistor, in about {_chip_cpu_s(design, len(chosen)) / 60:.0f} minutes of processor time"
+            )
     total, done = len(chosen), 0
 
     def advance(n: int) -> None:
@@ -193,6 +206,7 @@ def simulate(
             temperature=temperature,
             jobs=jobs,
             timeout_s=timeout_s,
+            files=design.files,
             progress=advance,
         )
     if points.clipped:
@@ -207,6 +221,7 @@ def simulate(
         "power_w": None if points.power_w is None else float(points.power_w.mean()),
         "opamps": design.tally.opamps,
         "resistors": design.tally.resistors,
+        "area_m2": None if design.area is None else design.area.total,
     }
     predictions = classify(outputs)
     if chosen.y is not None:
@@ -218,17 +233,31 @@ def simulate(
         values,
         provenance(design)
         | {
-            "method": METHODS[engine],
+            "method": METHODS["compact" if engine == "solver" and design.technology.process else engine],
             "engine": engine,
             "ngspice": ngspice_version() if engine == "ngspice" else None,
             "temperature_c": temperature,
             "data": {"name": printable(Path(chosen.name).name), "sha256": chosen.digest},
             "seed": seed,
-            "power_includes": "supplies and reference of all op-amps and resistors; not what drives the inputs",
+            "power_includes": CHIP_POWER
+            if design.technology.process
+            else "supplies and reference of all op-amps and resistors; not what drives the inputs",
         },
         {"clipped": points.clipped, "dropped": design.analog.dropped, "cpu_s": points.cpu_s},
     )
     return Simulation(metrics, chosen, points.outputs_v, outputs, reference, predictions, tuple(notes))
+
+
+def choose_engine(design: Design, images: int) -> str:
+    """What `auto` takes: ngspice while it answers within minutes."""
+    if design.technology.process:
+        return "ngspice" if _chip_cpu_s(design, images) <= CHIP_CPU_S else "solver"
+    return "ngspice" if images <= NGSPICE_IMAGES else "solver"
+
+
+def _chip_cpu_s(design: Design, images: int) -> float:
+    """Processor seconds, roughly, of that many operating points in transistors (docs/sky130.md)."""
+    return images * (5e-5 * design.tally.resistors + 5e-4 * design.tally.opamps)
 
 
 def _solved(
@@ -238,7 +267,18 @@ def _solved(
     jobs: int,
     progress: Callable[[int, int], None] | None,
 ) -> OperatingPoints:
-    """The solver's operating points; it does not account for supply currents."""
+    """The solver's operating points; for a board it does not account for supply currents."""
+    if design.technology.process:
+        done = 0
+
+        def advance(n: int) -> None:
+            nonlocal done
+            done += n
+            if progress:
+                progress(done, len(x))
+
+        chip = compact.solve(design.analog, design.cells, x, design.conditions(temperature), progress=advance)
+        return OperatingPoints(chip.outputs_v, chip.hidden_v, chip.power_w, int(chip.beyond.sum()), None)
     found = solver.solve(
         design.analog, design.cells, x, temperature=temperature, jobs=jobs, progress=progress
     )
@@ -252,7 +292,10 @@ def _rms(values: Array) -> float:
 def provenance(design: Design) -> dict[str, Any]:
     """What a figure about a design rests on."""
     technology = design.technology
-    return {
+    chip = {}
+    if technology.process:
+        chip = {"corner": design.corner, "mismatch_seed": design.mismatch, "pdk": pdk.find().version}
+    return chip | {
         "versions": versions(),
         "network": {
             "name": printable(design.network.name),

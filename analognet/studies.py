@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from analognet import storage
+from analognet.analog import compact
 from analognet.analog.bench import NOMINAL_C
+from analognet.analog.chip_noise import chip_noise
 from analognet.analog.montecarlo import MonteCarlo, monte_carlo
 from analognet.analog.noise import Noise, noise, spice_noise
-from analognet.analog.noise_effect import NoiseEffect, noise_effect
-from analognet.analog.variation import Spread, default_spread
+from analognet.analog.noise_effect import NoiseEffect, effect_of, noise_effect
+from analognet.analog.variation import Spread, check_seed, default_spread
 from analognet.data import Dataset
 from analognet.design import Design
 from analognet.errors import UsageError
@@ -22,6 +24,7 @@ from analognet.metrics import Metrics
 from analognet.simulation import ngspice_version
 
 Progress = Callable[[int, int], None]
+CHIPS: Final = "compact model, every chip with its own resistors and amplifier offsets (docs/sky130.md)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +49,7 @@ def noise_study(
     data: Dataset,
     *,
     temperature: float = NOMINAL_C,
+    corner: str = "tt",
     engine: str = "auto",
     seed: int = 0,
     jobs: int = 2,
@@ -56,10 +60,18 @@ def noise_study(
     engine: `ngspice` repeats it by `.noise`, one run per output, and gives both. Raises UsageError,
     InputError, ToolMissing, SimulatorError.
     """
-    found = noise(design, data.x[0], temperature=temperature, jobs=jobs)
-    effect = noise_effect(
-        design, data.x, data.y, temperature=temperature, seed=seed, jobs=jobs, progress=progress
-    )
+    design = design.under(corner, temperature)
+    if design.technology.process:
+        found = chip_noise(design, data.x[0], temperature=temperature, jobs=jobs, progress=progress)
+        quiet = compact.solve(design.analog, design.cells, data.x, design.conditions(temperature))
+        effect = effect_of(
+            design, quiet.outputs_v, [found.covariance] * len(data), data.y, check_seed(seed), 1
+        )
+    else:
+        found = noise(design, data.x[0], temperature=temperature, jobs=jobs)
+        effect = noise_effect(
+            design, data.x, data.y, temperature=temperature, seed=seed, jobs=jobs, progress=progress
+        )
     worst = found.worst
     details: dict[str, Any] = {
         "band_hz": list(found.band_hz),
@@ -76,13 +88,18 @@ def noise_study(
         "operating_points": effect.simulated,
     }
     provenance: dict[str, Any] = {
-        "method": "adjoint method on the circuit linearised at the first input's operating point; "
+        "method": "ngspice .noise of the whole chip at the first input's operating point; outputs taken as "
+        "independent; snr_db: power of a full-scale sine over that of the noise at the noisiest output"
+        if design.technology.process
+        else "adjoint method on the circuit linearised at the first input's operating point; "
         "snr_db: power of a full-scale sine over that of the noise at the noisiest output",
         "temperature_c": temperature,
         "band_hz": list(found.band_hz),
         "seed": seed,
     }
-    if engine == "ngspice":
+    if design.technology.process:
+        provenance["ngspice"] = ngspice_version()
+    elif engine == "ngspice":
         told = spice_noise(design, data.x[0], temperature=temperature)
         details["ngspice_v_rms"] = [told[k][2] for k in range(design.network.n_out)]
         provenance["ngspice"] = ngspice_version()
@@ -98,6 +115,7 @@ def spread_study(
     seed: int = 0,
     spread: Spread | None = None,
     temperature: float = NOMINAL_C,
+    corner: str = "tt",
     limit: float | None = None,
     jobs: int = 2,
     directory: Path | None = None,
@@ -111,10 +129,12 @@ def spread_study(
     """
     if data.y is None:
         raise UsageError("--monte-carlo needs data with classes: an accuracy is what it gives; give --data")
+    design = design.under(corner, temperature)
     chosen = spread or default_spread(design)
     checkpoint = None
     if directory is not None:
-        what = f"{storage.digest(design.netlist.encode())} {data.digest} {len(data)} {seed} {temperature!r} {chosen!r}"
+        netlist = storage.digest(design.netlist.encode())
+        what = f"{netlist} {data.digest} {len(data)} {seed} {temperature!r} {corner} {chosen!r}"
         checkpoint = directory / f"monte_carlo_{storage.digest(what.encode())[:16]}.npz"
     found = monte_carlo(
         design,
@@ -143,7 +163,9 @@ def spread_study(
         "spread": asdict(found.spread),
     }
     provenance = {
-        "method": "solver, every board with its own resistors, op-amps, diodes and transistors (docs/variation.md)",
+        "method": CHIPS
+        if design.technology.process
+        else "solver, every board with its own resistors, op-amps, diodes and transistors (docs/variation.md)",
         "boards": found.boards,
         "seed": seed,
         "temperature_c": temperature,

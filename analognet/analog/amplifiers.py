@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from analognet.analog import pdk
 from analognet.analog.cells import OPAMP_ROLE, Cell
 from analognet.analog.circuit import Circuit, Instance
 
@@ -52,11 +53,14 @@ def amplifiers(circuit: Circuit, cells: Mapping[str, Cell]) -> tuple[Amplifier, 
             yield Amplifier(path, layer, role, nets[2], macro)
             return
         cell = cells[of]
+        if cell.family == "amplifier" and cell.devices:  # an op-amp of transistors, and not around one
+            yield Amplifier(path, layer, role, nets[2], False)
+            return
         known = dict(zip(cell.pin_names, nets, strict=True))
         for line in cell.text.splitlines():
             words = line.split("params:")[0].split()
-            if words and words[0][0] in "xX":
-                positional = [w for w in words[1:] if "=" not in w]
+            positional = [w for w in words[1:] if "=" not in w]
+            if words and words[0][0] in "xX" and not positional[-1].startswith(pdk.PREFIX):
                 child = tuple(known.get(n, f"xnet.{path}.{n}") for n in positional[:-1])
                 yield from expand(positional[-1], f"{path}.{words[0].lower()}", child, layer, role)
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from analognet.analog.circuit import Circuit
 from analognet.analog.netlist import supplies
+from analognet.analog.technology import NOMINAL_C as NOMINAL_C
 from analognet.analog.technology import Technology
 from analognet.network import Array
 
 # Tight enough that ngspice's answer, and not its tolerance, is what is read.
 OPTIONS = "reltol=1e-6 vntol=1e-9 abstol=1e-15"
 SUPPLY_CURRENTS = ("i(vdd)", "i(vss)", "i(vref)")
-NOMINAL_C = 27.0  # SPICE's nominal temperature
 
 
 def sweep(
@@ -25,10 +28,10 @@ def sweep(
     is a plain source; any other is a table over the sweep's index.
     """
     n = len(inputs_v)
+    constant = _constant(inputs_v)
     lines = ["* bench: one operating point per input vector, as a sweep over their index"]
     lines += supplies(circuit, technology.vdd, technology.vss, technology.reference)
     lines.append("Vidx idx 0 0")
-    constant = (inputs_v == inputs_v[0]).all(axis=0)
     for j in range(inputs_v.shape[1]):
         if constant[j]:
             lines.append(f"Vx{j} x{j} 0 {inputs_v[0, j]:.9g}")
@@ -38,3 +41,13 @@ def sweep(
     lines += [f".options {OPTIONS}", f".temp {temperature:.9g}", f".dc Vidx 0 {n - 1} 1"]
     lines += [f".save {' '.join(wanted)}", ".end"]
     return "\n".join(lines) + "\n"
+
+
+def input_currents(inputs_v: Array) -> list[str]:
+    """ngspice's names of the currents through a sweep's n_in input sources, from net to ground."""
+    return [f"i({'v' if still else 'b'}x{j})" for j, still in enumerate(_constant(inputs_v).tolist())]
+
+
+def _constant(inputs_v: Array) -> NDArray[np.bool_]:
+    """(n_in,) which inputs are the same in every vector."""
+    return np.asarray((inputs_v == inputs_v[0]).all(axis=0))

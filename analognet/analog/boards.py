@@ -91,7 +91,7 @@ class _Writer:
             for element in group.elements:
                 if isinstance(element, Star):
                     yield from self.star(element, index, neuron, n_in)
-                else:
+                elif isinstance(element, Instance):
                     kind = element.name.lower().rstrip("0123456789")
                     yield from self.instance(element, f"layer{index}.{kind}", neuron)
 

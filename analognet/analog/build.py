@@ -8,25 +8,32 @@ first op-amp's summing node and `u12` its output.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analognet.analog.cells import OPAMP_ROLE, Cell, closure, count
-from analognet.analog.circuit import Circuit, Group, Instance, Star, Subcircuit
+from analognet.analog.circuit import Circuit, Element, Group, Instance, Shunt, Star, Subcircuit
 from analognet.analog.layers import AnalogLayer, AnalogNetwork
 from analognet.analog.limits import working_ohm
+from analognet.analog.technology import Strip, Technology
 from analognet.network import Array
 
 INVERTED = "_b"
 Nets = NDArray[np.object_]  # of str: picking from it copies references, not text
 _RAILS = (("com", "common"), ("ref", "in"), ("vdd", "supply"), ("vss", "supply"))
+_OPAMP_NETS = 5  # pins of an op-amp, and of an activation, before those connected by name
+_LINE_S = 1e-8  # s, a hundredth of a chip's latency
+_LEAST_F = 1e-18  # smaller parasitic capacitances are left out
 
 
-def build(network: AnalogNetwork, cells: Mapping[str, Cell]) -> Circuit:
-    """The circuit of a mapped network. Pure: the same network gives the same circuit."""
-    layers = [_layer(network, i) for i in range(len(network.layers))]
+def build(network: AnalogNetwork, cells: Mapping[str, Cell], *, distributed: bool = False) -> Circuit:
+    """The circuit of a mapped network. Pure: the same network gives the same circuit.
+
+    distributed: long resistors of a chip as lines, which tell in the time domain alone.
+    """
+    layers = [_layer(network, i, cells, distributed) for i in range(len(network.layers))]
     top = _top(network, layers, cells)
     used = [e.of for s in (*layers, top) for e in s.elements() if isinstance(e, Instance)]
     names = [n for n in dict.fromkeys([network.technology.opamp, *used]) if n in cells or n == "opamp"]
@@ -37,6 +44,7 @@ def build(network: AnalogNetwork, cells: Mapping[str, Cell]) -> Circuit:
         cells=tuple(closure(cells, names, network.technology.opamp)),
         opamp=network.technology.opamp,
         subcircuits=(*layers, top),
+        process=network.technology.process,
     )
 
 
@@ -107,15 +115,62 @@ def _top(network: AnalogNetwork, layers: list[Subcircuit], cells: Mapping[str, C
             rails = [
                 n + INVERTED for n, used in zip([*nets, ref], _inverted_used(layer), strict=True) if used
             ]
-        pins = (*nets, *rails, *out, "com", ref, "vdd", "vss")
+        pins = (*nets, *rails, *out, "com", ref, "vdd", "vss", *_bias_nets(network.technology, cells))
         groups.append(Group(f"layer {i}", (Instance(f"Xlayer{i}", layers[i].name, pins),)))
         nets = out
+    if network.technology.supports:
+        groups.append(_supports(network, cells))
+    driven = _driven(network.technology, cells)
     pins_of_top = (
         *((n, "in") for n in input_nets(network)),
         *((n, "out") for n in output_nets(network)),
-        *_RAILS,
+        *(rail for rail in _RAILS if rail[0] not in driven),
     )
     return Subcircuit("network", "the whole network", pins_of_top, tuple(groups))
+
+
+def _driven(technology: Technology, cells: Mapping[str, Cell]) -> list[str]:
+    """The nets that the technology's support cells drive."""
+    return [n for name in technology.supports for n, role in cells[name].pins if role == "out"]
+
+
+def _bias_nets(technology: Technology, cells: Mapping[str, Cell]) -> list[str]:
+    return [n for n in _driven(technology, cells) if n not in dict(_RAILS)]
+
+
+def _supports(network: AnalogNetwork, cells: Mapping[str, Cell]) -> Group:
+    """Bias and signal common: once for the whole circuit, sized for what common must carry."""
+    elements = []
+    for name in network.technology.supports:
+        elements.append(
+            Instance(f"X{name}", name, cells[name].pin_names, support_params(network, cells, name))
+        )
+    return Group("bias and signal common", tuple(elements))
+
+
+def support_params(
+    network: AnalogNetwork, cells: Mapping[str, Cell], name: str
+) -> tuple[tuple[str, float], ...]:
+    """Parameters of a support cell: `stages` output stages, of `i_unit` amperes each."""
+    cell = cells[name]
+    if "stages" not in cell.defaults:
+        return ()
+    units = np.ceil(common_current(network, cells) / cell.rating("i_unit", np.inf))
+    return (("stages", max(1.0, float(units))),)
+
+
+def common_current(network: AnalogNetwork, cells: Mapping[str, Cell]) -> float:
+    """Amperes that may flow into the signal common: rectifiers' sinks, and balance resistors with
+    half the full scale across them.
+    """
+    total = 0.0
+    for layer in network.layers:
+        amplifier = layer.amplifier if layer.amplifier != OPAMP_ROLE else network.technology.opamp
+        used = [cells[n] for n in (amplifier, layer.cell) if n is not None]
+        total += layer.n_out * sum(cell.rating("i_com", 0.0) for cell in used)
+        balance = float((layer.balance_pos + layer.balance_neg).sum())
+        total += balance * network.technology.full_scale / 2
+    return total
 
 
 def _inverted_used(layer: AnalogLayer) -> list[bool]:
@@ -137,7 +192,7 @@ def _inverted_copies(network: AnalogNetwork, i: int, nets: list[str], cells: Map
     return Group(f"inverted copies of what layer {i} takes", tuple(elements))
 
 
-def _layer(network: AnalogNetwork, index: int) -> Subcircuit:
+def _layer(network: AnalogNetwork, index: int, cells: Mapping[str, Cell], distributed: bool) -> Subcircuit:
     layer = network.layers[index]
     inputs = [*(f"x{j}" for j in range(layer.n_in)), "ref"]
     labels = [*(str(j) for j in range(layer.n_in)), "b"]
@@ -149,37 +204,113 @@ def _layer(network: AnalogNetwork, index: int) -> Subcircuit:
         pins += [(n, "in") for n, wanted in zip(positive_nets, used, strict=True) if wanted]
     pins += [(f"y{i}", "out") for i in range(layer.n_out)]
     columns = [np.array(names, dtype=object) for names in (inputs, positive_nets, labels)]
-    groups = tuple(_neuron(layer, i, columns[0], columns[1], columns[2]) for i in range(layer.n_out))
+    extra = {
+        name: cells[network.technology.opamp if name == OPAMP_ROLE else name].pin_names[_OPAMP_NETS:]
+        for name in (OPAMP_ROLE, layer.amplifier, layer.cell)
+        if name is not None
+    }
+    groups = [_neuron(layer, i, columns[0], columns[1], columns[2], extra) for i in range(layer.n_out)]
+    strip = network.technology.resistor.strip
+    if strip is not None:
+        groups = [_lines(group, strip) for group in groups] if distributed else groups
+        groups.append(_parasitics(layer, strip, distributed))
     title = (
         f"layer {index}: {layer.n_in} -> {layer.n_out}, {layer.activation}; v(z) = "
         f"{layer.polarity * layer.scale_z:.9g} V per unit, v(y) = {layer.scale_out:.9g} V per unit"
     )
-    return Subcircuit(f"layer{index}", title, (*pins, *_RAILS), groups)
+    bias = ((n, "in") for n in _bias_nets(network.technology, cells))
+    return Subcircuit(f"layer{index}", title, (*pins, *_RAILS, *bias), tuple(groups))
 
 
-def _neuron(layer: AnalogLayer, i: int, inputs: Nets, positive_nets: Nets, labels: Nets) -> Group:
+def _is_line(ohms: Array, strip: Strip) -> NDArray[np.bool_]:
+    """Which strips lag by more than `_LINE_S` by themselves: R C / 6, the first moment of an RC line
+    into a virtual ground. A sixth of C at either end and the rest in the middle has the same.
+    """
+    return np.asarray(ohms * strip.capacitance(ohms) / 6 > _LINE_S)
+
+
+def _lines(group: Group, strip: Strip) -> Group:
+    def line(element: Element) -> Element:
+        if not isinstance(element, Star):
+            return element
+        long = _is_line(element.ohms, strip)
+        if not long.any():
+            return element
+        return replace(element, middle_f=np.where(long, strip.capacitance(element.ohms) * 2 / 3, 0.0))
+
+    return Group(group.title, tuple(line(e) for e in group.elements))
+
+
+def _parasitics(layer: AnalogLayer, strip: Strip, distributed: bool) -> Group:
+    """Capacitances of the layer's resistors to the substrate: half of each at either end, or what a
+    line leaves there.
+    """
+
+    def half(g: Array) -> Array:
+        found = np.zeros_like(g)
+        ohms = 1.0 / g[g > 0]
+        share = np.where(_is_line(ohms, strip), 1 / 6, 1 / 2) if distributed else 1 / 2
+        found[g > 0] = strip.capacitance(ohms) * share
+        return found
+
+    pos, neg, fed = half(layer.g_pos), half(layer.g_neg), half(layer.g_f)
+    at_plus = pos.sum(axis=1) + half(layer.balance_pos)
+    at_minus = neg.sum(axis=1) + half(layer.balance_neg) + fed
+    inputs = (pos + neg).sum(axis=0)
+    out = "z" if layer.cell else "y"
+    named = [
+        *((f"Cx{j}", f"x{j}", c) for j, c in enumerate(inputs[:-1].tolist())),
+        ("Cref", "ref", float(inputs[-1])),
+        *((f"Cp{i}", f"p{i}", c) for i, c in enumerate(at_plus.tolist())),
+        *((f"Cn{i}", f"n{i}", c) for i, c in enumerate(at_minus.tolist())),
+        *((f"C{out}{i}", f"{out}{i}", c) for i, c in enumerate(fed.tolist())),
+    ]
+    return Group(
+        "resistors to substrate", tuple(Shunt(name, net, c) for name, net, c in named if c > _LEAST_F)
+    )
+
+
+def minus_capacitance(layer: AnalogLayer, strip: Strip) -> Array:
+    """(n_out,) F that a chip's resistors hang on each inverting input: half of each."""
+    total = np.zeros(layer.n_out)
+    for g in (layer.g_neg, layer.balance_neg[:, None], layer.g_f[:, None]):
+        total += np.where(g > 0, strip.capacitance(1.0 / np.where(g > 0, g, 1.0)) / 2, 0.0).sum(axis=1)
+    return total
+
+
+def _neuron(
+    layer: AnalogLayer,
+    i: int,
+    inputs: Nets,
+    positive_nets: Nets,
+    labels: Nets,
+    extra: Mapping[str, tuple[str, ...]],
+) -> Group:
     z = f"z{i}" if layer.cell else f"y{i}"
     plus, minus, positive_hub = "com", f"n{i}", f"p{i}"
     if layer.topology == "signed":
         plus = positive_hub
     elif layer.topology == "dual_rail":
         positive_hub = minus
-    elements: list[Star | Instance] = [
+    elements: list[Element] = [
         *_star(f"Rp{i}", positive_hub, layer.g_pos[i], positive_nets, labels),
         *_star(f"Rn{i}", minus, layer.g_neg[i], inputs, labels),
     ]
     if layer.g_link[i] > 0:
         elements.append(Star.single(f"Ru{i}", f"u{i}", positive_hub, 1.0 / layer.g_f_pos[i]))
-        elements.append(Instance(f"Xsum{i}", OPAMP_ROLE, ("com", positive_hub, f"u{i}", "vdd", "vss")))
+        nets = ("com", positive_hub, f"u{i}", "vdd", "vss", *extra[OPAMP_ROLE])
+        elements.append(Instance(f"Xsum{i}", OPAMP_ROLE, nets))
         elements.append(Star.single(f"Rl{i}", f"u{i}", minus, 1.0 / layer.g_link[i]))
     for name, hub, g in (("Rbp", plus, layer.balance_pos[i]), ("Rbn", minus, layer.balance_neg[i])):
         if g > 0:
             elements.append(Star.single(f"{name}{i}", "com", hub, 1.0 / g))
     elements.append(Star.single(f"Rf{i}", z, minus, 1.0 / layer.g_f[i]))
-    elements.append(Instance(f"Xamp{i}", layer.amplifier, (plus, minus, z, "vdd", "vss")))
+    nets = (plus, minus, z, "vdd", "vss", *extra[layer.amplifier])
+    elements.append(Instance(f"Xamp{i}", layer.amplifier, nets))
     if layer.cell:
         params = tuple(sorted(layer.cell_params.items()))
-        elements.append(Instance(f"Xact{i}", layer.cell, (z, f"y{i}", "com", "vdd", "vss"), params))
+        nets = (z, f"y{i}", "com", "vdd", "vss", *extra[layer.cell])
+        elements.append(Instance(f"Xact{i}", layer.cell, nets, params))
     return Group(f"neuron {i}", tuple(elements))
 
 

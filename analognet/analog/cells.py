@@ -3,7 +3,7 @@
 A cell file is a comment header followed by one `.subckt` (or, for a device, one `.model`):
 
     * One line that says what it is
-    *@ family activation           core | opamp | amplifier | activation | inverter | model
+    *@ family activation           core | opamp | amplifier | activation | inverter | support | model
     *@ activation relu             what an activation or amplifier computes
     *@ polarity -1                 an activation that answers f(-v) instead of f(v)
     *@ source where the circuit and its values come from
@@ -12,6 +12,9 @@ A cell file is a comment header followed by one `.subckt` (or, for a device, one
     .subckt act_relu_diode in out com vdd vss params: r=10e3
 
 Further `*@ key number ...` lines are the cell's ratings (headroom in volts, i_out in amperes ...).
+Pins behind a family's own (a bias line, the signal common) are connected to the net of the same
+name, which a support cell of the technology drives. A process's own devices (`sky130_fd_pr__...`)
+are no cells: their models come from its design kit.
 """
 
 from __future__ import annotations
@@ -25,16 +28,22 @@ from pathlib import Path
 from typing import Final
 
 from analognet import resources
+from analognet.analog import pdk
 from analognet.errors import InputError
 from analognet.loading.files import read_regular
 from analognet.names import printable
 
-FAMILIES: Final = ("core", "opamp", "amplifier", "activation", "inverter", "model")
+FAMILIES: Final = ("core", "opamp", "amplifier", "activation", "inverter", "support", "model")
 ROLES: Final = ("in", "out", "common", "supply")
 OPAMP_PINS: Final = ("inp", "inn", "out", "vdd", "vss")
 CELL_PINS: Final = ("in", "out", "com", "vdd", "vss")  # activations and inverters
 OPAMP_ROLE: Final = "opamp"  # the name by which cells ask for the technology's op-amp
 
+_FAMILY_PINS: Final[Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys(("core", "opamp", "amplifier"), OPAMP_PINS),
+    **dict.fromkeys(("activation", "inverter"), CELL_PINS),
+    "support": (),
+}
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _SIZE_LIMIT = 1 << 18
 _ELEMENTS = frozenset("rclkdqmbegfhivx")
@@ -52,7 +61,8 @@ class Cell:
 
     pins: (name, role) in order; defaults: parameter values of the `.subckt` line;
     units: parameter -> unit; ratings: numbers of the header; uses: the cells and models
-    its body names, `opamp` standing for whichever op-amp the technology has.
+    its body names, `opamp` standing for whichever op-amp the technology has; devices: those of a
+    design kit, with their sizes.
     """
 
     name: str
@@ -65,11 +75,17 @@ class Cell:
     ratings: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     words: Mapping[str, str] = field(default_factory=dict)
     uses: tuple[str, ...] = ()
+    devices: pdk.Sizes = field(default_factory=dict)
     resistors: int = 0
 
     @property
     def pin_names(self) -> tuple[str, ...]:
         return tuple(name for name, _ in self.pins)
+
+    @property
+    def figures(self) -> Mapping[str, float]:
+        """What a part is rated at: its parameters' defaults, and its header's single numbers."""
+        return {**{k: v[0] for k, v in self.ratings.items()}, **self.defaults}
 
     @property
     def activation(self) -> str | None:
@@ -134,8 +150,8 @@ def parse_cell(text: str, name: str) -> Cell:
     missing = [p for p in pins if p not in roles]
     if missing:
         raise InputError(f"cell '{name}': no '*@ pin' line for {printable(', '.join(missing))}")
-    expected = CELL_PINS if family in ("activation", "inverter") else OPAMP_PINS
-    if pins != expected:
+    expected = _FAMILY_PINS[family]
+    if pins[: len(expected)] != expected or (family == "core" and pins != expected):
         raise InputError(
             f"cell '{name}': pins are {printable(' '.join(pins))}; a cell of family {family} has {' '.join(expected)}"
         )
@@ -155,6 +171,7 @@ def parse_cell(text: str, name: str) -> Cell:
         ratings,
         words,
         uses,
+        pdk.devices(lines),
         resistors=sum(line[0].lower() == "r" for line in body) if family in ("activation", "inverter") else 0,
     )
 
@@ -257,6 +274,8 @@ def _references(body: list[str], text: str, name: str) -> tuple[str, ...]:
         least = {"x": 3, "d": 4, "q": 5}.get(kind, 1)
         if len(words) < least:
             raise InputError(f"cell '{name}': {printable(line)} has too few nodes")
+        if kind == "x" and words[-1].startswith(pdk.PREFIX):
+            continue
         if kind in "xdq":
             found.append(words[-1] if kind == "x" else words[least - 1])
     return tuple(dict.fromkeys(f for f in found if f.lower() not in own))
@@ -268,11 +287,11 @@ def library(*directories: Path) -> Mapping[str, Cell]:
     A file without a `*@ family` line is no cell. Raises InputError for a cell that is not valid or
     a name that stands twice.
     """
-    packaged = resources.cells()
+    packaged = (resources.cells(), resources.sky130())
     found: dict[str, Cell] = {}
-    for directory in directories or (packaged,):
+    for directory in directories or packaged[:1]:
         # a user's own are read again each time: they may have been edited since
-        cells = _packaged() if directory == packaged else _read_cells(directory)
+        cells = _packaged(directory) if directory in packaged else _read_cells(directory)
         for name, cell in cells.items():
             if name in found:
                 raise InputError(f"cell '{name}' is declared twice")
@@ -281,8 +300,8 @@ def library(*directories: Path) -> Mapping[str, Cell]:
 
 
 @cache
-def _packaged() -> Mapping[str, Cell]:
-    return _read_cells(resources.cells())
+def _packaged(directory: Path) -> Mapping[str, Cell]:
+    return _read_cells(directory)
 
 
 def _read_cells(directory: Path) -> dict[str, Cell]:
@@ -327,12 +346,16 @@ def count(cells: Mapping[str, Cell], name: str) -> tuple[int, int]:
     if name == OPAMP_ROLE:
         return 1, 0
     cell = cells[name]
-    if cell.family in ("core", "opamp", "model"):
+    if cell.family in ("core", "opamp", "model", "support"):
         return (1, 0) if cell.family == "opamp" else (0, 0)
+    if cell.family == "amplifier" and cell.devices:  # an op-amp of transistors, and not around one
+        return 1, 0
     opamps, resistors = 0, cell.resistors
     for line in _logical_lines(cell.text):
         if line[0].lower() == "x":
             used = [w for w in line.partition("params:")[0].split() if "=" not in w][-1]
+            if used.startswith(pdk.PREFIX):
+                continue
             inner = count(cells, used)
             opamps, resistors = opamps + inner[0], resistors + inner[1]
     return opamps, resistors

@@ -22,6 +22,7 @@ class Star:
     """Resistors from several nets to one: a summing node's inputs, or a single resistor.
 
     The resistor to nets[k] is called `<prefix>_<labels[k]>` and has ohms[k]; all finite and > 0.
+    middle_f: F to the substrate from each resistor's middle, 0 for one that is a single piece.
     """
 
     prefix: str
@@ -29,6 +30,7 @@ class Star:
     nets: tuple[str, ...]
     labels: tuple[str, ...]
     ohms: Array
+    middle_f: Array | None = None
 
     @staticmethod
     def single(name: str, a: str, b: str, ohms: float) -> Star:
@@ -50,11 +52,23 @@ class Instance:
 
 
 @dataclass(frozen=True)
+class Shunt:
+    """A parasitic capacitance from a net to the substrate, which is at the lower rail."""
+
+    name: str
+    net: str
+    farads: float
+
+
+Element = Star | Instance | Shunt
+
+
+@dataclass(frozen=True)
 class Group:
     """Elements that belong together, one neuron for example; the title is a comment line."""
 
     title: str
-    elements: tuple[Star | Instance, ...]
+    elements: tuple[Element, ...]
 
 
 @dataclass(frozen=True)
@@ -70,7 +84,7 @@ class Subcircuit:
     def pin_names(self) -> tuple[str, ...]:
         return tuple(name for name, _ in self.pins)
 
-    def elements(self) -> Iterator[Star | Instance]:
+    def elements(self) -> Iterator[Element]:
         for group in self.groups:
             yield from group.elements
 
@@ -79,7 +93,7 @@ class Subcircuit:
 class Circuit:
     """All of a design: cells in order of use, subcircuits with the top one last.
 
-    opamp: the cell that stands for the role `opamp`.
+    opamp: the cell that stands for the role `opamp`; process: the design kit of its devices.
     """
 
     title: str
@@ -87,6 +101,23 @@ class Circuit:
     cells: tuple[Cell, ...]
     opamp: str
     subcircuits: tuple[Subcircuit, ...]
+    process: str = ""
+
+    @property
+    def common(self) -> str | None:
+        """ngspice's name, in a bench, of a signal common that the circuit makes for itself; None
+        where it is node 0.
+        """
+        return None if "com" in self.top.pin_names else "xnet.com"
+
+    @property
+    def devices(self) -> dict[str, frozenset[tuple[float, float]]]:
+        """What the circuit uses of its process: device -> {(w, l) in um}."""
+        found: dict[str, frozenset[tuple[float, float]]] = {}
+        for cell in self.cells:
+            for name, sizes in cell.devices.items():
+                found[name] = found.get(name, frozenset()) | sizes
+        return dict(sorted(found.items()))
 
     @property
     def top(self) -> Subcircuit:
@@ -115,6 +146,8 @@ class Circuit:
 
         def expand(sub: Subcircuit, path: str, outer: dict[str, str]) -> None:
             for element in sub.elements():
+                if isinstance(element, Shunt):  # no path for a current that stays
+                    continue
                 nets = [outer.get(n) or path + n for n in element.nets]
                 if isinstance(element, Star):
                     hub = outer.get(element.hub) or path + element.hub

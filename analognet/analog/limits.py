@@ -23,8 +23,8 @@ def swing(technology: Technology, cells: Mapping[str, Cell], opamp: str | None =
     """(lowest, highest) output voltage of the technology's op-amp against common."""
     part = cells[opamp or technology.opamp]
     return (
-        technology.vss + part.defaults.get("drop_lo", 0.0),
-        technology.vdd - part.defaults.get("drop_hi", 0.0),
+        technology.vss + part.figures.get("drop_lo", 0.0),
+        technology.vdd - part.figures.get("drop_hi", 0.0),
     )
 
 
@@ -56,7 +56,7 @@ def first_stage_gain(
     if largest <= 0:
         return 1.0
     reach = min(high, -low) / largest
-    rout = cells[technology.opamp].defaults.get("rout", 0.0)
+    rout = cells[technology.opamp].figures.get("rout", 0.0)
     own = rout / working_ohm(technology, cells)
     # either the link is as small as a resistor can be, or R_f is the preferred one
     smallest_link = reach / (1.0 + own + rout / technology.resistor.min_ohm)
@@ -71,7 +71,7 @@ def drive_current(technology: Technology, cells: Mapping[str, Cell], driver: Ana
     """
     part = cells[technology.opamp]
     rating = part.rating("i_out", np.inf) * LOAD_SHARE
-    rout = part.defaults.get("rout", 0.0)
+    rout = part.figures.get("rout", 0.0)
     if driver is None or rout <= 0:
         return rating
     low, high = usable_swing(technology, cells)

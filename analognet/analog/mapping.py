@@ -104,8 +104,11 @@ def _map_layer(
     amplifier, cell_name = OPAMP_ROLE, None
     activation = dense.activation
     key = cell_key(activation)
-    if topology in VIRTUAL_GROUND and key in technology.amplifiers:
-        amplifier = technology.amplifiers[key]
+    rectifying = technology.amplifiers.get(key)
+    if rectifying is not None and (
+        topology in VIRTUAL_GROUND or _find(cells, rectifying, "amplifier", key).words.get("load") is None
+    ):
+        amplifier = rectifying
     elif activation.name != "linear":
         cell_name = technology.cell_for(key, dense.name)
     cell = None

@@ -1,6 +1,7 @@
 """Many boards over a whole data set: the distribution of accuracy, and what costs it.
 
-Every board is one of `variation`, solved by the structural solver over all images. Boards are done in
+Every board is one of `variation`, solved by the structural solver over all images; every chip one of
+`compact.chips`, solved by the compact model. Boards are done in
 chunks by threads; each chunk that is done is on disk before the next is reported, so a run that is
 killed goes on where it was, to the same bytes. What is kept per board is a count of right answers.
 """
@@ -25,6 +26,7 @@ from threadpoolctl import threadpool_limits
 from analognet import storage
 from analognet.analog import solver
 from analognet.analog.bench import NOMINAL_C
+from analognet.analog.compact.chips import Chip, chip, right_answers
 from analognet.analog.variation import Board, Spread, board, check_seed, check_temperature
 from analognet.errors import InputError, UsageError
 from analognet.metrics import wilson
@@ -129,7 +131,6 @@ def monte_carlo(
             f"data have shapes {x.shape} and {np.shape(y)}; "
             f"Monte Carlo needs inputs (N, {design.analog.n_in}) and classes (N,)"
         )
-    volts = x * design.analog.scale_in
     counts = _Counts(checkpoint, _key(design, x, y, seed, spread, temperature))
     sources = {ALL: n}
     if sensitivity_boards:
@@ -140,15 +141,15 @@ def monte_carlo(
         for first in range(0, count, CHUNK_BOARDS)
     ]
     total = sum(job.count for job in plan) + 1
-    nominal = _right(design, volts, y, None, temperature)
+    nominal = _right(design, x, y, None, temperature)
     done = 1 + sum(job.count for job in plan if counts.has(job))
     if progress:
         progress(done, total)
 
     def work(job: _Job) -> NDArray[np.int64]:
         alone = spread if job.source == ALL else spread.only(job.source)
-        drawn = (board(design, alone, seed, job.first + i, temperature) for i in range(job.count))
-        return np.array([_right(design, volts, y, b, temperature) for b in drawn], dtype=np.int64)
+        drawn = (_draw(design, alone, seed, job.first + i, temperature) for i in range(job.count))
+        return np.array([_right(design, x, y, b, temperature) for b in drawn], dtype=np.int64)
 
     left = [job for job in plan if not counts.has(job)]
     with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(max_workers=jobs) as pool:
@@ -180,10 +181,20 @@ def _check(n: object, sensitivity_boards: int, limit: float | None, jobs: int) -
         raise UsageError(f"--jobs {jobs}: at least 1 is needed")
 
 
+def _draw(design: Design, spread: Spread, seed: int, k: int, temperature: float) -> Board | Chip:
+    if design.technology.process:
+        return chip(design, spread, seed, k)
+    return board(design, spread, seed, k, temperature)
+
+
 def _right(
-    design: Design, volts: Array, y: NDArray[np.int64], drawn: Board | None, temperature: float
+    design: Design, x: Array, y: NDArray[np.int64], drawn: Board | Chip | None, temperature: float
 ) -> int:
-    """How many images a board answers rightly; the nominal board where none was drawn."""
+    """How many images a board or chip answers rightly; the nominal one where none was drawn."""
+    if design.technology.process:
+        return right_answers(design, x, y, drawn, design.conditions(temperature))  # type: ignore[arg-type]
+    assert not isinstance(drawn, Chip)
+    volts = x * design.analog.scale_in
     kwargs = {} if drawn is None else {"factors": drawn.factors, "rails": drawn.rails}
     celsius = temperature if drawn is None else drawn.temperature
     hardware = solver.hardware(design.analog, design.cells, celsius, **kwargs)  # type: ignore[arg-type]
@@ -200,7 +211,16 @@ def _key(
     design: Design, x: Array, y: NDArray[np.int64], seed: int, spread: Spread, temperature: float
 ) -> str:
     """A digest of all that a board's count depends on."""
-    text = repr((design.netlist, seed, sorted(asdict(spread).items()), temperature))
+    text = repr(
+        (
+            design.netlist,
+            design.corner,
+            sorted(design.files),
+            seed,
+            sorted(asdict(spread).items()),
+            temperature,
+        )
+    )
     return storage.digest(text.encode() + x.tobytes() + np.asarray(y, dtype=np.int64).tobytes())
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from analognet.analog.cells import OPAMP_PINS, Cell
-from analognet.analog.circuit import Circuit, Instance, Star, Subcircuit
+from analognet.analog.cells import Cell
+from analognet.analog.circuit import Circuit, Element, Instance, Shunt, Star, Subcircuit
 from analognet.network import Array
 
 WIDTH = 100
 PIN_LIMIT = 1000  # ngspice 39 ends with "N_GLOBAL_NODES overflow" at an instance of 1005
 INSTANCE = "Xnet"  # the network under test, in every bench
+MODELS = "models.spice"  # a process's device models, beside the deck
 
 
 def render(circuit: Circuit) -> str:
@@ -22,12 +23,15 @@ def render(circuit: Circuit) -> str:
     """
     lines = [f"* {circuit.title}"]
     lines += [f"* {note}" for note in circuit.notes]
+    if circuit.process:
+        lines.append(f".include {MODELS}")
     for cell in circuit.cells:
         lines += ["", *cell.text.strip().splitlines()]
         if cell.name == circuit.opamp:
-            lines += ["", *_opamp_role(cell)]
+            lines += ["", *opamp_role(cell)]
     if is_flat(circuit):
-        lines += ["", *_flat(circuit, circuit.top, INSTANCE.lower(), {n: n for n in circuit.top.pin_names})]
+        outer = {n: "0" if n == "com" else n for n in circuit.top.pin_names}
+        lines += ["", *_flat(circuit, circuit.top, INSTANCE.lower(), outer)]
     else:
         for sub in circuit.subcircuits:
             lines += ["", *_subcircuit(sub)]
@@ -48,17 +52,22 @@ def _flat(circuit: Circuit, sub: Subcircuit, path: str, outer: dict[str, str]) -
     yield f"* {sub.title}"
 
     def net(name: str) -> str:
-        return "0" if name == "com" else outer.get(name) or f"{path}.{name}"
+        return outer.get(name) or f"{path}.{name}"
 
     for group in sub.groups:
         if group.elements:
             yield f"* {group.title}"
         for element in group.elements:
             name = f"{path}.{element.name.lower()}" if isinstance(element, Instance) else ""
-            if isinstance(element, Star):
+            if isinstance(element, Shunt):
+                yield f"C.{path}.{element.name} {net(element.net)} vss {element.farads:.9g}"
+            elif isinstance(element, Star):
                 names = tuple(f"R.{path}.{n}" for n in element.names)
                 nets = tuple(net(n) for n in element.nets)
-                yield from _resistors(names, nets, net(element.hub), element.ohms)
+                if element.middle_f is None:
+                    yield from _resistors(names, nets, net(element.hub), element.ohms)
+                else:
+                    yield from _strips(names, nets, net(element.hub), element)
             elif element.of in inner:
                 child = inner[element.of]
                 pins = {p: net(n) for p, n in zip(child.pin_names, element.nets, strict=True)}
@@ -68,8 +77,9 @@ def _flat(circuit: Circuit, sub: Subcircuit, path: str, outer: dict[str, str]) -
                 yield from _instance(Instance(name, element.of, nets, element.params))
 
 
-def _opamp_role(part: Cell) -> Iterator[str]:
-    pins = " ".join(OPAMP_PINS)
+def opamp_role(part: Cell) -> Iterator[str]:
+    """The subcircuit `opamp`, which cells ask for, around the part that a technology has for it."""
+    pins = " ".join(part.pin_names)
     yield f"* the op-amp that every cell of this design uses: {part.title}"
     yield f".subckt opamp {pins}"
     yield f"Xpart {pins} {part.name}"
@@ -86,9 +96,13 @@ def _subcircuit(sub: Subcircuit) -> list[str]:
     return [*lines, ".ends"]
 
 
-def _element(element: Star | Instance) -> list[str]:
+def _element(element: Element) -> list[str]:
     if isinstance(element, Instance):
         return _instance(element)
+    if isinstance(element, Shunt):
+        return [f"{element.name} {element.net} vss {element.farads:.9g}"]
+    if element.middle_f is not None:
+        return list(_strips(element.names, element.nets, element.hub, element))
     if len(element.labels) == 1:
         return _resistors(element.names, element.nets, element.hub, element.ohms)
     # the inner loop of every conversion: one string per resistor, made at once
@@ -105,6 +119,20 @@ def _instance(element: Instance) -> list[str]:
 def _resistors(names: Sequence[str], nets: Sequence[str], hub: str, ohms: Array) -> list[str]:
     values = zip(names, nets, ohms.tolist(), strict=True)
     return [f"{name} {net} {hub} {value:.9g}" for name, net, value in values]
+
+
+def _strips(names: Sequence[str], nets: Sequence[str], hub: str, star: Star) -> Iterator[str]:
+    """Resistors of which the long ones are two halves with their capacitance in the middle."""
+    assert star.middle_f is not None
+    values = zip(names, nets, star.ohms.tolist(), star.middle_f.tolist(), strict=True)
+    for name, net, ohms, farads in values:
+        if farads == 0:
+            yield f"{name} {net} {hub} {ohms:.9g}"
+            continue
+        middle = f"{name}.m".lower()
+        yield f"{name}.a {net} {middle} {ohms / 2:.9g}"
+        yield f"{name}.b {middle} {hub} {ohms / 2:.9g}"
+        yield f"C{name[1:]}.m {middle} vss {farads:.9g}"
 
 
 def wrap(words: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,20 +48,27 @@ def run_deck(
     *,
     timeout_s: float = 600.0,
     points: int | None = None,
+    files: Mapping[str, str] | None = None,
+    everything: bool = False,
     on_point: Callable[[int], None] | None = None,
 ) -> SpiceRun:
     """Run one deck with one analysis in a fresh directory and read its raw file.
 
     wanted: the vectors that must be there (`v(y0)`, `i(vdd)`); points: how many values each
-    must have, where that is known; on_point: called now and then with the sweep value reached.
+    must have, where that is known; files: what lies beside the deck, a `.spiceinit` among them or
+    none is read; everything: answer all that the raw file holds, not just what is wanted;
+    on_point: called now and then with the sweep value reached.
     Raises ToolMissing, or SimulatorError with ngspice's words.
     """
     program = process.find_tool("ngspice")
     with tempfile.TemporaryDirectory(prefix="analognet-") as name:
         directory = Path(name)
         (directory / "deck.cir").write_text(deck, encoding="ascii")
+        for file, text in (files or {}).items():
+            (directory / file).write_text(text, encoding="ascii")
+        settings = [] if files and ".spiceinit" in files else ["-n"]
         done = process.run(
-            [program, "-b", "-n", "-r", "out.raw", "deck.cir"],
+            [program, "-b", *settings, "-r", "out.raw", "deck.cir"],
             cwd=directory,
             timeout_s=timeout_s,
             file_bytes=_RAW_LIMIT,
@@ -69,16 +76,17 @@ def run_deck(
         )
         log = done.stdout + done.stderr
         try:
-            found = _believed(done, log, directory / "out.raw", wanted, points)
+            vectors = _believed(done, log, directory / "out.raw", wanted, points)
         except SimulatorError as e:
             raise SimulatorError(f"{e}{keep_logs(directory, 'ngspice', ['deck.cir'])}") from None
+    found = vectors if everything else {w: vectors[w.lower()] for w in wanted}
     return SpiceRun(found, done.cpu_s, done.wall_s, log)
 
 
 def _believed(
     done: process.Finished, log: str, raw: Path, wanted: Sequence[str], points: int | None
 ) -> dict[str, Array]:
-    """The vectors wanted of a run. Raises SimulatorError where it cannot be believed."""
+    """All vectors of a run. Raises SimulatorError where it or those that are wanted cannot be believed."""
     if done.fault:
         raise SimulatorError(f"ngspice {done.fault}: {_words(log)}")
     if fault := fault_in(log):
@@ -95,7 +103,7 @@ def _believed(
             raise SimulatorError(f"ngspice gave {len(values)} of {points} points: {_words(log)}")
         if not np.isfinite(values).all():
             raise SimulatorError(f"ngspice gave values of {vector} that are not finite: {_words(log)}")
-    return found
+    return vectors
 
 
 def _report(tail: str, on_point: Callable[[int], None]) -> None:

@@ -93,7 +93,7 @@ def check_band(design: Design, band: tuple[float, float] | None) -> tuple[float,
     """The band, or from 1 Hz to where no op-amp has gain. Raises UsageError for one that is none."""
     part = design.cells[design.technology.opamp]
     if band is None:
-        return LOWEST_HZ, ABOVE_GBW * part.defaults.get("gbw", 1e7)
+        return LOWEST_HZ, ABOVE_GBW * part.figures.get("gbw", 1e7)
     low, high = band
     least, most = BAND_LIMITS_HZ
     if not (np.isfinite([low, high]).all() and least <= low < high <= most):
@@ -237,6 +237,7 @@ def spice_noise(
     volts = nine_digits(_one_input(design, x))
     nets = build.output_nets(design.analog)
     technology = design.technology
+    against = f",{design.circuit.common}" if design.circuit.common else ""
     found: dict[int, tuple[Array, Array, float]] = {}
     for output in range(len(nets)) if outputs is None else outputs:
         lines = [
@@ -247,14 +248,16 @@ def spice_noise(
             f".temp {temperature:.9g}",
             ".control",
             "set filetype=binary",
-            f"noise v({nets[output]}) vx0 dec {PER_DECADE} {low:.9g} {high:.9g}",
+            f"noise v({nets[output]}{against}) vx0 dec {PER_DECADE} {low:.9g} {high:.9g}",
             "setplot noise1",
             "write out.raw onoise_spectrum",
             "quit 0",
             ".endc",
             ".end",
         ]
-        run = ngspice.run_deck("\n".join(lines) + "\n", ["frequency", "onoise_spectrum"], timeout_s=timeout_s)
+        run = ngspice.run_deck(
+            "\n".join(lines) + "\n", ["frequency", "onoise_spectrum"], timeout_s=timeout_s, files=design.files
+        )
         f = np.real(run.vectors["frequency"])
         density = np.real(run.vectors["onoise_spectrum"]) ** 2
         found[output] = (f, density, float(np.sqrt(_log_weights(f) @ density)))

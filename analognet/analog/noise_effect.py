@@ -85,20 +85,32 @@ def noise_effect(
 
     simulate(chosen, len(chosen) + exact)
     on = np.hstack([h > 0 for h in (*quiet.hidden_v, quiet.outputs_v)]).astype(np.float32)
-    right = classify(quiet.outputs_v / design.analog.scale_out)
     nearest = np.array(chosen)[_most_alike(on, on[chosen])]
     bound = _flip_bound(design, quiet.outputs_v, [known[int(i)] for i in nearest])
     doubtful = [int(i) for i in np.argsort(-bound) if bound[i] > DOUBTFUL and int(i) not in known][:exact]
     simulate(doubtful, len(chosen) + len(doubtful))
     covariance = [known.get(i, known[int(nearest[i])]) for i in range(len(x))]
-    bound = _flip_bound(design, quiet.outputs_v, covariance)
-    flips, correct = bound.copy(), np.zeros(len(x))
+    return effect_of(design, quiet.outputs_v, covariance, y, seed, len(known))
+
+
+def effect_of(
+    design: Design,
+    outputs_v: Array,
+    covariance: list[Array],
+    y: NDArray[np.int64] | None,
+    seed: int,
+    simulated: int,
+) -> NoiseEffect:
+    """What noise of these covariances, (n_out, n_out) V^2 each, does to quiet outputs (N, n_out)."""
+    right = classify(outputs_v / design.analog.scale_out)
+    bound = _flip_bound(design, outputs_v, covariance)
+    flips, correct = bound.copy(), np.zeros(len(outputs_v))
     if y is not None:
         correct = np.where(right == y, 1.0 - bound, 0.0)
-    draws = np.random.default_rng(seed).standard_normal((DRAWS, quiet.outputs_v.shape[1]))
+    draws = np.random.default_rng(seed).standard_normal((DRAWS, outputs_v.shape[1]))
     for i in np.flatnonzero(bound > DOUBTFUL):
         values, vectors = np.linalg.eigh(covariance[i])
-        outputs = quiet.outputs_v[i] + draws @ (vectors * np.sqrt(np.maximum(values, 0.0))).T
+        outputs = outputs_v[i] + draws @ (vectors * np.sqrt(np.maximum(values, 0.0))).T
         answers = classify(outputs / design.analog.scale_out)
         flips[i] = float((answers != right[i]).mean())
         if y is not None:
@@ -107,7 +119,7 @@ def noise_effect(
         flips=flips,
         accuracy=None if y is None else float(correct.mean()),
         quiet_accuracy=None if y is None else float((right == y).mean()),
-        simulated=len(known),
+        simulated=simulated,
     )
 
 

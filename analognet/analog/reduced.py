@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from analognet.analog import build
 from analognet.analog.cells import OPAMP_ROLE, Cell, count
 from analognet.analog.layers import AnalogLayer, AnalogNetwork
 from analognet.analog.limits import swing, working_ohm
@@ -72,7 +73,7 @@ def reduced_transitions(
     cell = cells[technology.opamp]
     try:
         macro = cells["opamp_macro"].text if "opamp_macro" in cells else ""
-        part = dynamics(cell.defaults, swing(technology, cells), macro)
+        part = dynamics(cell.figures, swing(technology, cells), macro)
     except KeyError as e:
         raise UsageError(f"{cell.name} has no parameter {e}: it has no dynamics, and so no latency") from None
     diode = _diode(cells)
@@ -108,7 +109,7 @@ def reduced_transitions(
     reference_g = sum(float((layer.g_pos[:, -1] + layer.g_neg[:, -1]).sum()) for layer in network.layers)
     power = technology.vdd * rails.vdd - technology.vss * rails.vss
     opamps = _opamps(network, cells)
-    power = power + opamps * cell.defaults.get("iq", 0.0) * (technology.vdd - technology.vss)
+    power = power + opamps * cell.figures.get("iq", 0.0) * (technology.vdd - technology.vss)
     power = power + driven + reference_g * technology.reference**2 + _cell_power(network)
     return Reduced(time, tuple(r.out for r in layers), power, rails.exact)
 
@@ -173,11 +174,20 @@ def _layer(
         at_plus = layer.g_pos.sum(axis=1) + layer.balance_pos
         plus = (into(layer.g_pos), np.where(at_plus > 0, at_plus, 1.0))
     at_output = back if layer.cell is None else None
-    if layer.amplifier != OPAMP_ROLE:
+    strip = technology.resistor.strip
+    c_in = build.minus_capacitance(layer, strip) if strip is not None else 0.0
+    fused = layer.amplifier != OPAMP_ROLE and bool(cells[layer.amplifier].devices)
+    if fused:  # an op-amp whose output stops at common: its way there is an op-amp's
+        rails.exact = False
+        free = amplifier(part, time, current, g_s, layer.g_f, behind, plus=plus, back=at_output, c_in=c_in)
+        summed = rails.add(replace(free, out=layer.activate(free.out * layer.scale_z / layer.scale_out)))
+    elif layer.amplifier != OPAMP_ROLE:
         paths = Branch(layer.g_f, behind), Branch(layer.g_f, behind, True)
         summed = rails.add(rectifier(part, diode, time, current, g_s, *paths, at_output))
     else:
-        summed = rails.add(amplifier(part, time, current, g_s, layer.g_f, behind, plus=plus, back=at_output))
+        summed = rails.add(
+            amplifier(part, time, current, g_s, layer.g_f, behind, plus=plus, back=at_output, c_in=c_in)
+        )
     out = summed.out
     if layer.cell is not None:
         out = _activation(cells[layer.cell], cells, layer, part, diode, time, out, load, back, rails)
@@ -227,7 +237,7 @@ def _activation(
 
 def _cell_input_g(cell: Cell, layer: AnalogLayer) -> float:
     """Conductance of an activation cell's input to common, S."""
-    if cell.behavioural:
+    if cell.behavioural or cell.devices:
         return 0.0
     if cell.name.endswith("_bjt"):
         return _BOLTZMANN_V / (500.0 * layer.scale_z)

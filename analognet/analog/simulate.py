@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analognet import process
 from analognet.analog import bench, build, ngspice
-from analognet.analog.cells import Cell
+from analognet.analog.cells import OPAMP_ROLE, Cell
 from analognet.analog.circuit import Circuit
 from analognet.analog.layers import SATURATING, AnalogLayer, AnalogNetwork
 from analognet.analog.limits import swing, usable_swing, working_ohm
@@ -27,6 +27,8 @@ ZERO_V = 1e-9
 CLIPPED_V = 1e-4  # a node beyond its limit by less has not clipped
 
 Progress = Callable[[int], None]
+Vectors = tuple[dict[str, Array], float]  # name -> (points,), and ngspice's processor time
+_DRIVEN = "what drives the inputs, A"
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +36,8 @@ class OperatingPoints:
     """What a sweep answers.
 
     outputs_v: (N, n_out); hidden_v: one (N, n) per hidden layer, where they were asked for;
-    power_w: (N,) drawn from supplies and reference, None where the parts draw nothing by
-    definition; clipped: input vectors that drive some node beyond the op-amp's swing;
+    power_w: (N,) drawn from supplies and reference (and, on a chip, what drives the inputs), None
+    where the parts draw nothing by definition; clipped: input vectors that drive some node beyond the op-amp's swing;
     cpu_s: ngspice's processor time, None where another engine worked.
     """
 
@@ -57,37 +59,52 @@ def operating_points(
     jobs: int = 2,
     timeout_s: float = 3600.0,
     hidden: bool = False,
+    files: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> OperatingPoints:
     """Simulate inputs x (N, n_in) in units, in chunks over `jobs` processes.
 
-    progress is called with the number of input vectors newly done. Raises ToolMissing or
+    files: what lies beside the deck. Where the circuit makes its own signal common, voltages are
+    against that. progress is called with the number of input vectors newly done. Raises ToolMissing or
     SimulatorError; a result that disagrees with the mathematics is an error, not a number.
     """
     order = similar_first(network, x)
     inputs_v = x[order] * network.scale_in
+    t = network.technology
+    hidden = hidden or bool(t.process)  # a chip's every layer is held to the mathematics
     layers = range(len(network.layers)) if hidden else range(len(network.layers) - 1, len(network.layers))
     probes = [build.layer_probes(network, i) for i in layers]
     wanted = [*(p for names in probes for p in names), *bench.SUPPLY_CURRENTS]
+    common = f"v({circuit.common})"
+    wanted += [common] if circuit.common else []
 
-    def simulate(rows: slice, seen: Progress) -> ngspice.SpiceRun:
+    def simulate(rows: slice, seen: Progress) -> Vectors:
         v = inputs_v[rows]
-        deck = netlist + "\n" + bench.sweep(circuit, network.technology, v, wanted, temperature)
-        return ngspice.run_deck(deck, wanted, points=len(v), timeout_s=timeout_s, on_point=seen)
+        driven = bench.input_currents(v) if t.process else []
+        asked = [*wanted, *driven]
+        deck = netlist + "\n" + bench.sweep(circuit, t, v, asked, temperature)
+        run = ngspice.run_deck(deck, asked, points=len(v), timeout_s=timeout_s, files=files, on_point=seen)
+        table = {w: run.vectors[w] for w in wanted}
+        table[_DRIVEN] = sum((np.maximum(-run.vectors[w], 0.0) for w in driven), np.zeros(len(v)))
+        return table, run.cpu_s
 
     runs = _run_chunks(simulate, _chunks(len(x), jobs), jobs, progress)
     back = np.argsort(order)
-    table = {w: np.concatenate([run.vectors[w] for run in runs])[back] for w in wanted}
-    values = [np.stack([table[p] for p in names], axis=1) for names in probes]
-    clipped = _check(network, cells, x, values[-1], temperature)
-    t = network.technology
-    power = -(t.vdd * table["i(vdd)"] + t.vss * table["i(vss)"] + t.reference * table["i(vref)"])
+    table = {w: np.concatenate([run[w] for run, _ in runs])[back] for w in (*wanted, _DRIVEN)}
+    zero = table[common][:, None] if circuit.common else 0.0
+    values = [np.stack([table[p] for p in names], axis=1) - zero for names in probes]
+    clipped = _check(network, cells, x, dict(zip(layers, values, strict=True)), temperature)
+    if t.process:  # whatever drives a signal does so from the same rails, by ideal push-pull stages
+        drivers = table[_DRIVEN] + np.maximum(-table["i(vref)"], 0.0)
+        power = (t.vdd - t.vss) * (drivers - table["i(vdd)"])
+    else:
+        power = -(t.vdd * table["i(vdd)"] + t.vss * table["i(vss)"] + t.reference * table["i(vref)"])
     return OperatingPoints(
         outputs_v=values[-1],
         hidden_v=tuple(values[:-1]),
-        power_w=power if "iq" in cells[t.opamp].defaults else None,
+        power_w=power if "iq" in cells[t.opamp].figures else None,
         clipped=clipped,
-        cpu_s=sum(run.cpu_s for run in runs),
+        cpu_s=sum(cpu_s for _, cpu_s in runs),
     )
 
 
@@ -120,14 +137,14 @@ def _chunks(n: int, jobs: int) -> list[slice]:
 
 
 def _run_chunks(
-    simulate: Callable[[slice, Progress], ngspice.SpiceRun],
+    simulate: Callable[[slice, Progress], Vectors],
     chunks: list[slice],
     jobs: int,
     progress: Progress | None,
-) -> list[ngspice.SpiceRun]:
+) -> list[Vectors]:
     """Results in the order of the chunks, whatever order they end in."""
 
-    def work(rows: slice) -> ngspice.SpiceRun:
+    def work(rows: slice) -> Vectors:
         reported = 0
 
         def seen(points: int) -> None:
@@ -154,16 +171,22 @@ def _run_chunks(
 
 
 def _check(
-    network: AnalogNetwork, cells: Mapping[str, Cell], x: Array, outputs_v: Array, temperature: float
+    network: AnalogNetwork,
+    cells: Mapping[str, Cell],
+    x: Array,
+    values: Mapping[int, Array],
+    temperature: float,
 ) -> int:
-    """Hold outputs against the ideal circuit's; answers how many inputs drive a node into clipping.
+    """Hold layers' outputs (N, n), by layer, against the ideal circuit's; answers how many inputs
+    drive a node into clipping.
 
     Those are left out of the comparison. Raises SimulatorError naming the output and the input.
     """
     low, high = usable_swing(network.technology, cells)
-    rout = cells[network.technology.opamp].defaults.get("rout", 0.0)
+    rout = cells[network.technology.opamp].figures.get("rout", 0.0)
     v, clipped = x * network.scale_in, np.zeros(len(x), dtype=bool)
-    for layer in network.layers:
+    bounds = plausible_errors(network, cells, temperature)
+    for index, layer in enumerate(network.layers):
         if layer.topology == "dual_rail":  # its inverters must follow the inputs
             load = layer.g_pos[:, :-1].sum(axis=0) + 1 / working_ohm(network.technology, cells)
             clipped |= _beyond(v * (1 + rout * load), low, high)
@@ -176,16 +199,23 @@ def _check(
         wanted, v = layer.activate(v_sum), layer.activate(np.clip(v_sum, low + inner, high - inner))
         # a sum may clip where the activation does not care
         clipped |= (np.abs(wanted - v) > CLIPPED_V).any(axis=1) | _beyond(v, low + headroom, high - headroom)
-    error = np.abs(outputs_v - v)
+        if index in values:
+            last = index == len(network.layers) - 1
+            _compare(values[index], v, bounds[index], clipped, "" if last else f"l{index}_")
+    return int(clipped.sum())
+
+
+def _compare(found: Array, wanted: Array, bound: Array, clipped: NDArray[np.bool_], prefix: str) -> None:
+    """Raise SimulatorError where a node (N, n) is farther from the mathematics than plausible (n,)."""
+    error = np.abs(found - wanted)
     error[clipped] = 0.0
-    bound = plausible_error(network, cells, temperature)
     if (error > bound).any():
         image, output = (int(i) for i in np.unravel_index(np.argmax(error - bound), error.shape))
         raise SimulatorError(
-            f"ngspice's output y{output} for input {image} is {outputs_v[image, output]:.6g} V where the "
-            f"mathematics says {v[image, output]:.6g} V, more than {bound[output]:.3g} V apart: no result is given"
+            f"ngspice's output {prefix}y{output} for input {image} is {found[image, output]:.6g} V where the "
+            f"mathematics says {wanted[image, output]:.6g} V, more than {bound[output]:.3g} V apart: "
+            "no result is given"
         )
-    return int(clipped.sum())
 
 
 def _beyond(v: Array, low: float, high: float) -> NDArray[np.bool_]:
@@ -206,25 +236,35 @@ def rectifier_leakage(temperature: float) -> float:
 
 
 def plausible_error(network: AnalogNetwork, cells: Mapping[str, Cell], temperature: float) -> Array:
-    """(n_out,) volts by which the real circuit may differ from the ideal one, generously.
+    """(n_out,) volts by which the real circuit's outputs may differ from the ideal ones, generously."""
+    return plausible_errors(network, cells, temperature)[-1]
+
+
+def plausible_errors(network: AnalogNetwork, cells: Mapping[str, Cell], temperature: float) -> list[Array]:
+    """For every layer (n,) volts by which its outputs may differ from the ideal circuit's.
 
     Worst cases of finite gain, offset, bias current, common-mode rejection, leakage and the
     activation cells' stated errors, added up layer by layer and multiplied by `SAFETY`.
     """
-    part = cells[network.technology.opamp].defaults
-    low, high = swing(network.technology, cells)
+    technology = network.technology
+    part = cells[technology.opamp].figures
+    low, high = swing(technology, cells)
     reach = max(high, -low)
+    leakage = 0.0 if technology.process else rectifier_leakage(temperature)
+    own = part.get("vos_max", 0.0) + 4 * part.get("vos_sigma", 0.0) if technology.process else 0.0
     offset = (
         abs(part.get("vos", 0.0))
+        + own
         + reach / part.get("cmrr", np.inf)
         + reach * 1.5 / part["a0"]
-        + rectifier_leakage(temperature) * network.technology.resistor.feedback_ohm
+        + leakage * technology.resistor.feedback_ohm
     )
     error = np.zeros(network.n_in)
+    bounds = []
     for layer in network.layers:
         error = _layer_error(layer, cells, error, offset, part, temperature)
-    bound: Array = SAFETY * error + FLOOR_V
-    return bound
+        bounds.append(SAFETY * error + FLOOR_V)
+    return bounds
 
 
 def _layer_error(
@@ -243,6 +283,8 @@ def _layer_error(
     )
     error: Array = gain[:, :-1] @ error_in + offset * (layer.noise_gain + first * layer.g_link / layer.g_f)
     error = error + 2 * bias
+    if layer.amplifier != OPAMP_ROLE:
+        error = error + cells[layer.amplifier].rating("error_max", 0.0)
     if layer.topology == "dual_rail":
         error = error + (gain @ np.ones(gain.shape[1])) * 2 * offset
     if layer.cell is None:

@@ -7,15 +7,21 @@ anywhere: `--technology my_board.toml`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from analognet import resources
 from analognet.analog.resistors import check_series, pot_bits
 from analognet.errors import InputError, UsageError
 from analognet.names import did_you_mean, printable
+from analognet.network import Array
 from analognet.settings_file import read_toml
+
+NOMINAL_C: Final = 27.0  # SPICE's nominal temperature
+# corners of a process that say something of its resistors: hh has high resistance and capacitance
+RESISTANCE_CORNERS: Final = {"ll": -1, "lh": -1, "hl": 1, "hh": 1}
 
 _STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 CellName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
@@ -28,6 +34,53 @@ class Potentiometer(BaseModel):
     model_config = _STRICT
     end_to_end_ohm: Positive = 100e3  # MCP41HV51-104 (Microchip DS20005207): 8 bits, up to +-18 V
     wiper_ohm: Positive = 75.0
+
+
+class Strip(BaseModel):
+    """A resistor on a chip: a strip of polysilicon, as long as its resistance asks for.
+
+    R = end_ohm + ohm_per_um L. area_f: F/m^2 to the substrate below; fringe_f: F/m along each edge;
+    match_um: relative sigma of a strip of W L = 1 um^2; tc1, tc2: 1/K and 1/K^2 about tnom (C), of
+    all strips alike; spread: relative, from nominal to the process's resistance corners.
+    """
+
+    model_config = _STRICT
+    width_um: Positive
+    pitch_um: Positive  # width and the space to the next strip
+    ohm_per_um: Positive
+    end_ohm: float = 0.0
+    end_um: Annotated[float, Field(ge=0)] = 0.0  # contact heads, both together
+    area_f: Annotated[float, Field(ge=0)]
+    fringe_f: Annotated[float, Field(ge=0)]
+    match_um: Annotated[float, Field(ge=0)]
+    tc1: float
+    tc2: float
+    tnom: float = 25.0
+    spread: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+    def length_um(self, ohms: Array) -> Array:
+        """Lengths in um of strips of these resistances in ohms, heads not counted."""
+        return (np.asarray(ohms) - self.end_ohm) / self.ohm_per_um
+
+    def capacitance(self, ohms: Array) -> Array:
+        """F from each strip to the substrate, fringes included."""
+        length = (self.length_um(ohms) + self.end_um) * 1e-6
+        return length * (self.area_f * self.width_um * 1e-6 + 2 * self.fringe_f)
+
+    def area(self, ohms: Array) -> Array:
+        """m^2 that each strip takes, with its share of the space to its neighbours."""
+        return (self.length_um(ohms) + self.end_um) * self.pitch_um * 1e-12
+
+    def sigma(self, ohms: Array) -> Array:
+        """Relative standard deviation of each strip against its neighbours (Pelgrom)."""
+        area = np.maximum(self.length_um(ohms), self.width_um) * self.width_um
+        return self.match_um / np.sqrt(area)
+
+    def factor(self, temperature: float, corner: str) -> float:
+        """R / R(nominal, 27 C) at a temperature in Celsius, at one of the process's corners."""
+        t, t0 = temperature - self.tnom, NOMINAL_C - self.tnom
+        drift = (1 + self.tc1 * t + self.tc2 * t * t) / (1 + self.tc1 * t0 + self.tc2 * t0 * t0)
+        return drift * (1 + self.spread * RESISTANCE_CORNERS.get(corner, 0))
 
 
 class ResistorKind(BaseModel):
@@ -46,6 +99,7 @@ class ResistorKind(BaseModel):
     tempco: float = 0.0
     series: str = "exact"
     pot: Potentiometer = Potentiometer()
+    strip: Strip | None = None  # on a chip
 
     @property
     def weight_span(self) -> tuple[float, float]:
@@ -73,7 +127,9 @@ class Technology(BaseModel):
     full_scale: volts of the largest signal at an input or a layer's output; reference: the
     voltage that drives the biases; activations: activation name -> cell; amplifiers: activation
     name -> rectifying amplifier that can stand in a summing op-amp's place (virtual-ground
-    topologies); temperature: range in Celsius over which the cells are meant to work.
+    topologies); temperature: range in Celsius over which the cells are meant to work; topology: the
+    one to use where none is asked for; supports: cells that a whole circuit has once (bias, the
+    signal common); process: the design kit whose devices the cells are made of.
     """
 
     model_config = _STRICT
@@ -89,6 +145,11 @@ class Technology(BaseModel):
     amplifiers: dict[str, CellName] = {}
     inverter: CellName = "inverter"
     temperature: tuple[float, float] = (-40.0, 125.0)
+    topology: str = "split"
+    supports: tuple[CellName, ...] = ()
+    process: Literal["", "sky130"] = ""
+    corners: tuple[str, ...] = ("tt",)
+    supply_tolerance: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
 
     def cell_for(self, activation: str, layer: str) -> str:
         """The cell that computes an activation. Raises InputError naming the layer and what there is."""
@@ -102,7 +163,16 @@ class Technology(BaseModel):
 
 def available() -> list[str]:
     """Names of the packaged technologies."""
-    return sorted(p.stem for p in resources.cells().glob("*.toml"))
+    return sorted(p.stem for d in _directories() for p in d.glob("*.toml"))
+
+
+def _directories() -> tuple[Path, ...]:
+    return resources.cells(), resources.sky130()
+
+
+def directory_of(name: str) -> Path:
+    """Where a packaged technology's file and cells are."""
+    return next(d for d in _directories() if (d / f"{name}.toml").is_file())
 
 
 def load_technology(name: str | Path) -> Technology:
@@ -112,7 +182,7 @@ def load_technology(name: str | Path) -> Technology:
     """
     text = str(name)
     if text in available():
-        return read_technology(resources.cells() / f"{text}.toml")
+        return read_technology(directory_of(text) / f"{text}.toml")
     path = Path(text)
     if path.suffix != ".toml":
         raise UsageError(

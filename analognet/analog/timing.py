@@ -123,7 +123,7 @@ def _energies(reduced: Reduced, until: Array) -> Array:
 
 
 def _formula(design: Design, transitions: Sequence[Transition]) -> tuple[Array, tuple[LayerTime, ...]]:
-    part = design.cells[design.technology.opamp].defaults
+    part = design.cells[design.technology.opamp].figures
     before = design.analog.voltages(np.stack([t.start for t in transitions]))
     after = design.analog.voltages(np.stack([t.end for t in transitions]))
     layers, squares = [], 0.0

@@ -18,6 +18,7 @@ import numpy as np
 from analognet import process
 from analognet.analog import bench, build, ngspice
 from analognet.analog.amplifiers import Amplifier, amplifiers
+from analognet.analog.circuit import Shunt
 from analognet.analog.netlist import supplies
 from analognet.analog.settling import Settling, decision_time, slewing_time, worst_settling
 from analognet.analog.simulate import operating_points
@@ -43,7 +44,7 @@ Observe = Callable[["Waveforms"], Any]
 @dataclass(frozen=True, eq=False)
 class Waveforms:
     """What one run answers. time: (T,) s; inputs_v: (T, n_in); layers_v: (T, n) V of each layer's
-    outputs; vectors: every saved vector by its ngspice name; transition: what was simulated.
+    outputs, against the signal common; vectors: every saved vector by its ngspice name; transition: what was simulated.
     """
 
     transition: Transition
@@ -93,7 +94,7 @@ def simulate_transitions(
     Raises UsageError where the op-amps have no dynamics, ToolMissing, SimulatorError.
     """
     part = design.cells[design.technology.opamp]
-    if "gbw" not in part.defaults:
+    if "gbw" not in part.figures:
         raise UsageError(
             f"{design.technology.opamp} has no bandwidth: a latency needs an op-amp with parameters gbw and slew; "
             "choose another technology or --opamp"
@@ -109,6 +110,7 @@ def simulate_transitions(
         jobs=jobs,
         timeout_s=timeout_s,
         hidden=True,
+        files=design.files,
     )
     goals = [(*target.hidden_v, target.outputs_v)]
     done = 0
@@ -161,14 +163,16 @@ def run(
     """One `.tran` of one transition; answers its waveforms and ngspice's processor time."""
     amps = amplifiers(design.circuit, design.cells)
     text, wanted = deck(design, transition, amps, length_s, rise_s, temperature, options)
-    done = ngspice.run_deck(text, wanted, timeout_s=timeout_s)
+    done = ngspice.run_deck(text, wanted, timeout_s=timeout_s, files=design.files)
     time = done.vectors["time"]
     if time[-1] < length_s * (1 - 1e-6):
         raise SimulatorError(f"ngspice's transient ended at {time[-1]:.3g} s of {length_s:.3g} s")
     scale = design.analog.scale_in
     part = np.clip(time / rise_s, 0.0, 1.0)[:, None]
+    common = done.vectors[f"v({design.circuit.common})"][:, None] if design.circuit.common else 0.0
     layers = tuple(
-        np.stack([done.vectors[probe] for probe in probes], axis=1) for probes in output_probes(design)
+        np.stack([done.vectors[probe] for probe in probes], axis=1) - common
+        for probes in output_probes(design)
     )
     return (
         Waveforms(
@@ -208,6 +212,7 @@ def deck(
         shape = f"{a:.9g}" if a == b else f"PWL(0 {a:.9g} {rise_s:.9g} {b:.9g})"
         lines.append(f"Vx{j} x{j} 0 {shape}")
     wanted = ["time", *(p for probes in output_probes(design) for p in probes), *bench.SUPPLY_CURRENTS]
+    wanted += [f"v({design.circuit.common})"] if design.circuit.common else []
     wanted += [f"i(vx{j})" for j in range(analog.n_in)]
     wanted += [f"v(xnet.{net})" for net in summing_nets(design)]
     wanted += [p for amp in amps for p in amp.probes]
@@ -219,7 +224,7 @@ def deck(
         f".save {' '.join(wanted)}",
         ".end",
     ]
-    return f"{design.netlist}\n" + "\n".join(lines) + "\n", wanted
+    return f"{design.transient_netlist}\n" + "\n".join(lines) + "\n", wanted
 
 
 def output_probes(design: Design) -> list[list[str]]:
@@ -233,7 +238,9 @@ def summing_nets(design: Design) -> list[str]:
     nets = []
     for i in range(len(design.analog.layers)):
         sub = tops[f"layer{i}"]
-        inner = {n for e in sub.elements() for n in (*e.nets, getattr(e, "hub", ""))}
+        inner = {
+            n for e in sub.elements() if not isinstance(e, Shunt) for n in (*e.nets, getattr(e, "hub", ""))
+        }
         inner -= {"", *sub.pin_names}
         nets += [f"xlayer{i}.{n}" for n in sorted(inner)]
     return nets

@@ -35,6 +35,8 @@ SOURCES: Final = {
     "supply": "both supplies",
     "reference": "reference voltage",
     "temperature": "temperature of the board",
+    "strips": "resistors of a chip, by their areas",
+    "cells": "input offset of every amplifier of a chip",
 }
 # key -> (lowest, highest, unit) that makes sense; beyond it is a mistake, not a part
 LIMITS: Final = {
@@ -50,6 +52,8 @@ LIMITS: Final = {
     "supply_tolerance": (0.0, 0.2, ""),
     "reference_tolerance": (0.0, 0.2, ""),
     "temperature_span": (0.0, 200.0, "K"),
+    "strip_mismatch": (0.0, 10.0, "times the process's"),
+    "transistor_mismatch": (0.0, 10.0, "times the process's"),
 }
 # Typical of the parts where neither technology nor cell says more (docs/variation.md)
 A0_SIGMA: Final = 0.3
@@ -65,7 +69,8 @@ class Spread:
     """How much parts differ. Tolerances are relative limits of +-3 sigma; sigmas of logarithms are
     relative. resistor_tempco: 1/K, 3 sigma, of each resistor against the others. vos_sigma V, tcvos
     V/K: one sigma. temperature_span: K, the board is anywhere within half of it from the stated
-    temperature. Raises UsageError for a value outside `LIMITS`.
+    temperature. strip_mismatch, transistor_mismatch: of a chip, 1 as its process is; the others are a
+    board's. Raises UsageError for a value outside `LIMITS`.
     """
 
     resistor_tolerance: float
@@ -80,6 +85,8 @@ class Spread:
     supply_tolerance: float = SUPPLY_TOLERANCE
     reference_tolerance: float = REFERENCE_TOLERANCE
     temperature_span: float = 0.0
+    strip_mismatch: float = 0.0
+    transistor_mismatch: float = 0.0
 
     def __post_init__(self) -> None:
         for key, (low, high, unit) in LIMITS.items():
@@ -110,6 +117,8 @@ _FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "supply": ("supply_tolerance",),
     "reference": ("reference_tolerance",),
     "temperature": ("temperature_span",),
+    "strips": ("strip_mismatch",),
+    "cells": ("transistor_mismatch",),
 }
 
 
@@ -123,6 +132,9 @@ def default_spread(design: Design, **changes: Any) -> Spread:
         raise UsageError(
             f"'{unknown[0]}' is no spread; there are {', '.join(f.name for f in fields(Spread))}"
         )
+    if design.technology.process:
+        still = {f.name: 0.0 for f in fields(Spread)} | {"strip_mismatch": 1.0, "transistor_mismatch": 1.0}
+        return Spread(**(still | changes))
     kind = design.technology.resistor
     part = design.cells[design.technology.opamp]
     ideal = "vos" not in part.defaults

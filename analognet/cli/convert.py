@@ -21,12 +21,17 @@ def convert(
     activations: options.Activations = None,
     technology: Annotated[
         str,
-        typer.Option(help="ideal, board, or a .toml file.", autocompletion=options.complete_technology),
+        typer.Option(
+            help="ideal, board, sky130, or a .toml file.", autocompletion=options.complete_technology
+        ),
     ] = "board",
     topology: Annotated[
-        str,
-        typer.Option(help=f"{', '.join(TOPOLOGIES)}.", autocompletion=options.complete_from(TOPOLOGIES)),
-    ] = TOPOLOGIES[0],
+        str | None,
+        typer.Option(
+            help=f"{', '.join(TOPOLOGIES)}. Default: the technology's own.",
+            autocompletion=options.complete_from(TOPOLOGIES),
+        ),
+    ] = None,
     calibrate: Annotated[
         str | None,
         typer.Option(

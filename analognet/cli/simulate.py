@@ -50,6 +50,12 @@ def simulate(
     ] = None,
     sweep_latency: Annotated[str, typer.Option(help="Latency in a sweep: estimate or ngspice.")] = "estimate",
     temperature: Annotated[float, typer.Option(help="Celsius.")] = NOMINAL_C,
+    corner: Annotated[
+        str, typer.Option(help="Of a chip's process: tt, ss, ff, sf, fs, ll, hl, lh, hh.")
+    ] = "tt",
+    mismatch: Annotated[
+        int | None, typer.Option(help="Seed of a chip whose devices all differ, for its operating points.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of random inputs, boards and transitions.")] = 0,
     jobs: Annotated[
         int | None, typer.Option(help="Processes or threads at a time. Default: one per core.")
@@ -86,6 +92,8 @@ def simulate(
             data,
             images=images,
             temperature=temperature,
+            corner=corner,
+            mismatch=mismatch,
             seed=seed,
             engine=engine,
             jobs=workers,
@@ -101,6 +109,7 @@ def simulate(
                 design,
                 result.data,
                 temperature=temperature,
+                corner=corner,
                 engine=engine,
                 seed=seed,
                 jobs=workers,
@@ -116,6 +125,7 @@ def simulate(
                 monte_carlo,
                 seed=seed,
                 temperature=temperature,
+                corner=corner,
                 limit=yield_limit,
                 jobs=workers,
                 directory=where,
@@ -132,6 +142,7 @@ def simulate(
                 seed=seed,
                 converters=converters,
                 temperature=temperature,
+                corner=corner,
                 jobs=workers,
                 checkpoint=where / "transient",
                 progress=advance,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from analognet.analog.cells import OPAMP_ROLE
-from analognet.analog.circuit import Instance
+from analognet.analog.circuit import Instance, Shunt
 from analognet.analog.resistors import pot_bits
 from analognet.errors import UsageError
 from analognet.interchange.elements import cell_elements
@@ -72,6 +72,8 @@ def inventory(design: Design) -> Iterator[Item]:
                     yield from expand(e.of, f"{place}.")
                 else:
                     yield from inside(e.of, place, dict(e.params))
+                continue
+            if isinstance(e, Shunt):  # a parasitic is no part
                 continue
             for name, ohms in zip(e.names, e.ohms.tolist(), strict=True):
                 pot = bits is not None and _WEIGHT.match(name)

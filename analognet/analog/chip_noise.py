@@ -1,0 +1,123 @@
+"""Noise of a chip: ngspice's `.noise` on the whole circuit, transistors' thermal and flicker noise in it.
+
+The structural solver's adjoint method does not know transistors of a process; this asks ngspice for
+each output. What two outputs share is not known then: they are taken as independent, which
+overstates the noise of their difference where the hidden layer's noise dominates.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from analognet.analog import build, ngspice
+from analognet.analog.bench import NOMINAL_C, OPTIONS
+from analognet.analog.netlist import supplies
+from analognet.analog.noise import TOP, Contributor, Noise, check_band, spice_noise
+from analognet.names import printable
+from analognet.network import Array
+
+if TYPE_CHECKING:
+    from analognet.design import Design
+
+LARGEST_FOR_PARTS: Final = 5_000  # resistors: ngspice keeps every device's spectrum to sum them up
+_TOTAL = re.compile(r"v\(onoise_total(?:\.[a-z]\.|_[a-z]\.)(.+)\)")
+_POINTS: Final = 5  # per decade where the contributors are summed
+
+
+def chip_noise(
+    design: Design,
+    x: Array,
+    *,
+    temperature: float = NOMINAL_C,
+    band: tuple[float, float] | None = None,
+    jobs: int = 2,
+    progress: Callable[[int, int], None] | None = None,
+) -> Noise:
+    """Noise at every output at the operating point of one input x (n_in,) in units.
+
+    Raises UsageError, ToolMissing, SimulatorError.
+    """
+    span = check_band(design, band)
+    done = 0
+
+    def one(output: int) -> tuple[Array, Array, float]:
+        nonlocal done
+        found = spice_noise(design, x, [output], temperature=temperature, band=span)[output]
+        done += 1
+        if progress:
+            progress(done, design.analog.n_out)
+        return found
+
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        found = list(pool.map(one, range(design.analog.n_out)))
+    f = found[0][0]
+    density = np.stack([d for _, d, _ in found], axis=1)
+    v_rms = np.array([v for _, _, v in found])
+    worst = int(v_rms.argmax())
+    last = f >= span[1] / 2
+    share = float(np.trapezoid(density[last, worst], f[last]) / v_rms[worst] ** 2) if last.sum() > 1 else 0.0
+    return Noise(
+        span,
+        f,
+        density,
+        v_rms,
+        np.diag(v_rms**2),
+        {"all": v_rms},
+        _contributors(design, x, worst, span, temperature),
+        share,
+        design.technology.full_scale,
+        temperature,
+    )
+
+
+def _contributors(
+    design: Design, x: Array, output: int, band: tuple[float, float], temperature: float
+) -> tuple[Contributor, ...]:
+    """The cells and resistors that make the most of one output's noise; none for a large circuit."""
+    if design.tally.resistors > LARGEST_FOR_PARTS:
+        return ()
+    technology = design.technology
+    volts = (np.asarray(x) * design.analog.scale_in).tolist()
+    net = build.output_nets(design.analog)[output]
+    against = f",{design.circuit.common}" if design.circuit.common else ""
+    lines = [
+        design.netlist,
+        *supplies(design.circuit, technology.vdd, technology.vss, technology.reference),
+        *(f"Vx{j} x{j} 0 {v:.9g}{' ac 1' if j == 0 else ''}" for j, v in enumerate(volts)),
+        f".options {OPTIONS}",
+        f".temp {temperature:.9g}",
+        ".control",
+        "set filetype=binary",
+        f"noise v({net}{against}) vx0 dec {_POINTS} {band[0]:.9g} {band[1]:.9g} 1000",
+        "setplot noise2",
+        "write out.raw all",
+        "quit 0",
+        ".endc",
+        ".end",
+    ]
+    run = ngspice.run_deck("\n".join(lines) + "\n", ["v(onoise_total)"], files=design.files, everything=True)
+    total = float(np.real(run.vectors["v(onoise_total)"][0])) ** 2
+    power: dict[str, float] = {}
+    for name, values in run.vectors.items():
+        match = _TOTAL.fullmatch(name)
+        # a device's own total has nothing behind its name; its parts (.id, _thermal) are in it
+        if match and not re.search(r"(_thermal|_1overf|\.(1overf|id|ig[bds]|r[a-z]+))$", match.group(1)):
+            part = _cell(match.group(1))
+            power[part] = power.get(part, 0.0) + float(np.real(values[0])) ** 2
+    ordered = sorted(power.items(), key=lambda item: -item[1])[:TOP]
+    return tuple(
+        Contributor(printable(part), "all", float(np.sqrt(p)), p / total) for part, p in ordered if p > 0
+    )
+
+
+def _cell(name: str) -> str:
+    """`xlayer0.xamp3` for a transistor of that cell, the resistor's own name for a resistor."""
+    path = name.removeprefix("xnet.").split(".")
+    if path[0].startswith("xlayer") and len(path) > 1 and path[1].startswith(("xamp", "xact", "xsum")):
+        return ".".join(path[:2])
+    return ".".join(path) if path[0].startswith("xlayer") else path[0]

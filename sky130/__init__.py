@@ -1,0 +1,1 @@
+"""Transistor-level SPICE cells (*.cir) and the technologies that use them (*.toml)."""
