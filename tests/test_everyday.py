@@ -182,12 +182,12 @@ def test_no_color() -> None:
     ("line", "words"),
     [
         ("analognet con", ["convert"]),
-        ("analognet convert m --technology ", ["board", "ideal"]),
-        ("analognet convert m --topology d", ["dual_rail"]),
-        ("analognet convert m --opamp lm", ["lm258", "lm358"]),
-        ("analognet convert m --activations relu,li", ["relu,linear"]),
-        ("analognet simulate --data m", ["mnist"]),
-        ("analognet convert --topo", ["--topology"]),
+        pytest.param("analognet convert m --technology ", ["board", "ideal"], marks=pytest.mark.slow),
+        pytest.param("analognet convert m --topology d", ["dual_rail"], marks=pytest.mark.slow),
+        pytest.param("analognet convert m --opamp lm", ["lm258", "lm358"], marks=pytest.mark.slow),
+        pytest.param("analognet convert m --activations relu,li", ["relu,linear"], marks=pytest.mark.slow),
+        pytest.param("analognet simulate --data m", ["mnist"], marks=pytest.mark.slow),
+        pytest.param("analognet convert --topo", ["--topology"], marks=pytest.mark.slow),
     ],
 )
 def test_completion(line: str, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -208,6 +208,7 @@ def test_completion(line: str, words: list[str], capsys: pytest.CaptureFixture[s
     assert [w for w in done.stdout.split() if w in words] == words, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_completion_script_is_shown(shell: str) -> None:
     code = "from analognet.cli.app import app; app(prog_name='analognet')"

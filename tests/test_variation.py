@@ -236,7 +236,6 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
     x, y = labelled(design)
     with pytest.raises(InputError, match="of another design, data, seed or spread"):
         monte_carlo(design, x, y, 2, 4, default_spread(design), checkpoint=path)
-    path.write_bytes(path.read_bytes()[:100])
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "one bit", "another file"])
