@@ -49,7 +49,7 @@ class Work:
 
 WORKS = {
     "boards": Work(
-        ("simulate", "d", *COMMON, "--engine", "solver", "--monte-carlo", "150"),
+        ("simulate", "d", *COMMON, "--engine", "solver", "--monte-carlo", "40"),
         "d/monte_carlo_*.npz",
         ("d/simulate.json", "d/monte_carlo_*.npz", "d/monte_carlo.png"),
     ),
@@ -64,7 +64,7 @@ WORKS = {
         ("d/sweep/*.piece", "d/sweep.png"),
     ),
     "transitions": Work(
-        ("simulate", "d", *COMMON, "--images", "5", "--transient", "6"),
+        ("simulate", "d", *COMMON, "--images", "5", "--transient", "30"),
         "d/transient/*.piece",
         ("d/simulate.json",),
     ),
@@ -174,7 +174,8 @@ def kill(name: str, kills: int, seed: int, root: Path) -> dict[str, object]:
     while same < kills and late < 10 * kills:
         place = root / f"run{same + late}"
         arrange(place, root / "model")
-        moment = rng.uniform(0.02, 1.0) * seconds
+        # at random within as many equal parts of the run: kills that all fall before the first piece prove little
+        moment = (same + rng.uniform(0.02, 0.98)) / kills * seconds
         child = start(place, work)
         time.sleep(moment)
         os.kill(child, signal.SIGKILL)
