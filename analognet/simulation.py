@@ -210,6 +210,7 @@ def simulate(
             jobs=jobs,
             timeout_s=timeout_s,
             files=design.files,
+            conditions=design.start_conditions(temperature),
             progress=advance,
         )
     if points.clipped:

@@ -108,6 +108,7 @@ def simulate_transitions(
         timeout_s=timeout_s,
         hidden=True,
         files=design.files,
+        conditions=design.start_conditions(temperature),
     )
     goals = [(*target.hidden_v, target.outputs_v)]
     done = 0

@@ -23,6 +23,7 @@ from analognet import storage
 from analognet.analog import ngspice, pdk
 from analognet.analog.bench import OPTIONS
 from analognet.analog.cells import Cell, closure
+from analognet.analog.compact.inner import inner_nets
 from analognet.analog.netlist import MODELS, opamp_role, wrap
 from analognet.analog.technology import Technology
 from analognet.errors import InputError, SimulatorError
@@ -107,18 +108,20 @@ def amplifier_table(
     conditions: Conditions,
     i_max: float,
 ) -> Table:
-    """Tabulate an op-amp or rectifying amplifier: `v_out` V, `i_com` A into the signal common, `i_dd` A.
+    """Tabulate an op-amp or rectifying amplifier: `v_out` V, `i_com` A into the signal common, `i_dd` A,
+    and V at its inner nets, by their names.
 
     Raises ToolMissing, SimulatorError.
     """
     currents = _axis(i_max, KNEE_A, CURRENTS)
     modes = np.linspace(-MODE_V, MODE_V, COMMON_MODES)
+    inner = inner_nets(cells, name, technology.opamp)
     lines, wanted = [], []
     for k, (i, v) in enumerate((i, v) for i in currents.tolist() for v in modes.tolist()):
         nets = {"inp": f"p{k}", "inn": f"n{k}", "out": f"o{k}"}
         lines += [f"Vp{k} p{k} 0 {v:.9g}", f"Bn{k} n{k} 0 V=v(p{k})-v(s)+{KAPPA:g}*v(o{k})"]
         lines += _copy(cells, name, technology, k, nets, i)
-        wanted += [f"v(o{k})", *_currents(k)]
+        wanted += [f"v(o{k})", *_currents(k), *_inside(k, inner)]
     return _tabulate(
         technology,
         cells,
@@ -126,6 +129,7 @@ def amplifier_table(
         conditions,
         lines,
         wanted,
+        ("v_out", "i_com", "i_dd", *inner),
         i_max,
         (-MODE_V, MODE_V),
         (CURRENTS, COMMON_MODES),
@@ -140,14 +144,16 @@ def activation_table(
     conditions: Conditions,
     i_max: float,
 ) -> Table:
-    """Tabulate an activation cell over its input voltage: `v_out`, `i_com`, `i_dd`, and `i_in` A into it."""
+    """Tabulate an activation cell over its input voltage: as an amplifier, and `i_in` A into it."""
     currents = _axis(i_max, KNEE_A, CURRENTS)
+    inner = inner_nets(cells, name, technology.opamp)
     lines, wanted = [], []
     for k, i in enumerate(currents.tolist()):
         lines.append(f"Vp{k} p{k} s 0")
         lines += _copy(cells, name, technology, k, {"in": f"p{k}", "out": f"o{k}"}, i, params)
-        wanted += [f"v(o{k})", *_currents(k), f"i(vp{k})"]
-    return _tabulate(technology, cells, name, conditions, lines, wanted, i_max, None, (CURRENTS,))
+        wanted += [f"v(o{k})", *_currents(k), f"i(vp{k})", *_inside(k, inner)]
+    names = ("v_out", "i_com", "i_dd", "i_in", *inner)
+    return _tabulate(technology, cells, name, conditions, lines, wanted, names, i_max, None, (CURRENTS,))
 
 
 def _copy(
@@ -173,6 +179,10 @@ def _copy(
 
 def _currents(k: int) -> tuple[str, str]:
     return f"i(vcom{k})", f"i(vdd{k})"
+
+
+def _inside(k: int, inner: Sequence[str]) -> list[str]:
+    return [f"v(xcell{k}.{net})" for net in inner]
 
 
 def bias_lines(technology: Technology, cells: Mapping[str, Cell]) -> list[str]:
@@ -211,12 +221,14 @@ def deck_head(
 class Common:
     """The signal common of a chip: its voltage against the middle of the supplies, and what it takes.
 
-    current, voltage, i_dd: (points,) A into the common, V, A from the upper rail (bias included).
+    current, voltage, i_dd: (points,) A into the common, V, A from the upper rail (bias included);
+    nets: name -> (points,) V, of the common, the bias lines and what is inside the support cells.
     """
 
     current: Array
     voltage: Array
     i_dd: Array
+    nets: Mapping[str, Array]
 
     def __call__(self, current: Array) -> Array:
         """(N,) volts of the common for currents (N,) into it."""
@@ -225,6 +237,10 @@ class Common:
     def supply(self, current: Array) -> Array:
         """(N,) amperes that bias and common draw from the upper rail."""
         return np.asarray(np.interp(current, self.current, self.i_dd))
+
+    def net(self, name: str, current: Array) -> Array:
+        """(N,) volts of one of the nets."""
+        return np.asarray(np.interp(current, self.current, self.nets[name]))
 
 
 def common_table(
@@ -239,18 +255,21 @@ def common_table(
     params: of each support cell. Raises ToolMissing, SimulatorError.
     """
     head, sizes = deck_head(technology, cells, [], conditions, bias=False)
-    lines = []
+    lines, nets = [], []
     for name in technology.supports:
+        nets += [pin for pin, role in cells[name].pins if role == "out"]
+        nets += [f"x{name}.{net}" for net in inner_nets(cells, name, technology.opamp)]
         given = [f"{key}={value:.9g}" for key, value in sorted(params.get(name, {}).items())]
         lines += wrap([f"X{name}", *cells[name].pin_names, name, *given])
     step = 2 * largest_a / (POINTS - 1)
     lines += ["Iload 0 com 0", f".options {OPTIONS}", f".temp {conditions.temperature:.9g}"]
     lines += [f".dc Iload {-largest_a:.9g} {largest_a + step / 2:.9g} {step:.9g}"]
-    wanted = ["v(com)", "i(vdd)"]
-    lines += [f".save {' '.join(wanted)}", ".end"]
+    wanted = [*(f"v({net})" for net in nets), "i(vdd)"]
+    lines += [*wrap([".save", *wanted]), ".end"]
     files = {MODELS: pdk.models(sizes, conditions.corner), ".spiceinit": pdk.SPICEINIT}
     found = _measured("\n".join([*head, *lines]) + "\n", files, wanted)
-    return Common(np.linspace(-largest_a, largest_a, POINTS), found["v(com)"], -found["i(vdd)"])
+    volts = {net: found[f"v({net})"] for net in nets}
+    return Common(np.linspace(-largest_a, largest_a, POINTS), volts["com"], -found["i(vdd)"], volts)
 
 
 def _tabulate(
@@ -260,6 +279,7 @@ def _tabulate(
     conditions: Conditions,
     lines: Sequence[str],
     wanted: Sequence[str],
+    names: Sequence[str],
     i_max: float,
     p_range: tuple[float, float] | None,
     shape: tuple[int, ...],
@@ -270,7 +290,6 @@ def _tabulate(
     deck += [f".options {OPTIONS}", f".temp {conditions.temperature:.9g}", f".dc Vidx 0 {POINTS - 1} 1"]
     deck += [*wrap([".save", *wanted]), ".end"]
     files = {MODELS: pdk.models(sizes, conditions.corner), ".spiceinit": pdk.SPICEINIT}
-    names = ("v_out", "i_com", "i_dd", "i_in")[: len(wanted) // int(np.prod(shape))]
     signs = {"i_dd": -1.0, "i_com": 1.0, "i_in": -1.0}
     found = _measured("\n".join(deck) + "\n", files, wanted)
     columns = np.stack([found[w] for w in wanted], axis=1).reshape(POINTS, int(np.prod(shape)), len(names))
