@@ -47,14 +47,16 @@ def points(design: Design, x: np.ndarray, *, started: bool) -> simulate.Operatin
 def same(a: simulate.OperatingPoints, b: simulate.OperatingPoints) -> None:
     for one, other in zip((*a.hidden_v, a.outputs_v), (*b.hidden_v, b.outputs_v), strict=True):
         assert np.abs(one - other).max() < SAME_V
-    assert a.power_w is not None and b.power_w is not None
+    assert a.power_w is not None
+    assert b.power_w is not None
     assert np.abs(a.power_w / b.power_w - 1).max() < 1e-5
 
 
 def test_inner_nets_are_those_that_ngspice_has(iris: Design) -> None:
     assert inner_nets(iris.cells, "amp_relu", "opamp_miller") == ("t", "fx", "fa", "x", "a", "gx", "ga", "h")
     nets = inner_nets(iris.cells, "act_sigmoid", "opamp_miller")
-    assert nets[:2] == ("t", "sum") and "xamp.xpart.fx" in nets
+    assert nets[:2] == ("t", "sum")
+    assert "xamp.xpart.fx" in nets
     leaky = inner_nets(iris.cells, "act_leaky_relu", "opamp_miller")
     assert {"y", "mix", "xrect.x", "xamp.xpart.y"} <= set(leaky)
 
