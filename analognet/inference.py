@@ -155,7 +155,7 @@ def _idle_power(design: Design, temperature: float) -> float | None:
         zero,
         temperature=temperature,
         jobs=1,
-        files=design.files,
+        files=design.dc_files,
     ).power_w
     return None if power is None else float(power[0])
 

@@ -209,7 +209,7 @@ def simulate(
             temperature=temperature,
             jobs=jobs,
             timeout_s=timeout_s,
-            files=design.files,
+            files=design.dc_files,
             conditions=design.start_conditions(temperature),
             progress=advance,
         )

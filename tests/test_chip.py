@@ -53,7 +53,7 @@ def points(design: Design, x: np.ndarray, temperature: float = 27.0) -> simulate
         design.cells,
         x,
         temperature=temperature,
-        files=design.files,
+        files=design.dc_files,
         hidden=True,
     )
 

@@ -38,7 +38,7 @@ def points(design: Design, x: np.ndarray, *, started: bool) -> simulate.Operatin
         design.netlist,
         design.cells,
         x,
-        files=design.files,
+        files=design.dc_files,
         hidden=True,
         conditions=design.start_conditions(27.0) if started else None,
     )
@@ -110,7 +110,7 @@ def test_starting_points_are_near_and_save_iterations(iris: Design, x: np.ndarra
         v = x * iris.analog.scale_in
         deck = bench.sweep(iris.circuit, iris.technology, v, wanted, 27.0, held)
         deck = iris.netlist + "\n" + deck.replace(".end\n", ".options acct\n.end\n")
-        run = ngspice.run_deck(deck, wanted, files=iris.files)
+        run = ngspice.run_deck(deck, wanted, files=iris.dc_files)
         iterations.append(int(run.log.split("Total iterations =")[1].split()[0]))
     assert iterations[1] < 40 * len(x)
     assert iterations[1] < iterations[0] / 4

