@@ -143,6 +143,12 @@ class Design:
         """Where on its process's map this chip is, at a temperature in Celsius."""
         return Conditions(self.corner, temperature, self.technology.vdd, self.technology.vss)
 
+    def start_conditions(self, temperature: float) -> Conditions | None:
+        """For which the compact model knows every net of this chip; None where its devices differ."""
+        if not self.technology.process or self.mismatch is not None:
+            return None
+        return self.conditions(temperature)
+
     def example_input(self) -> Array:
         """(n_in,) one input in units: the first calibration sample, or three quarters up the range."""
         if self.samples is not None:

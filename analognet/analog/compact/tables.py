@@ -24,6 +24,7 @@ from analognet import storage
 from analognet.analog import ngspice, pdk
 from analognet.analog.bench import OPTIONS
 from analognet.analog.cells import Cell, closure
+from analognet.analog.compact.inner import inner_nets
 from analognet.analog.netlist import MODELS, opamp_role, wrap
 from analognet.analog.technology import Technology
 from analognet.errors import InputError
@@ -109,7 +110,8 @@ def amplifier_table(
     conditions: Conditions,
     i_max: float,
 ) -> Table:
-    """Tabulate an op-amp or rectifying amplifier: `v_out` V, `i_com` A into the signal common, `i_dd` A.
+    """Tabulate an op-amp or rectifying amplifier: `v_out` V, `i_com` A into the signal common, `i_dd` A,
+    and V at its inner nets, by their names.
 
     Raises ToolMissing, SimulatorError.
     """
@@ -122,7 +124,7 @@ def amplifier_table(
         for i in _axis(i_max, KNEE_A, CURRENTS).tolist()
         for v in np.linspace(-MODE_V, MODE_V, COMMON_MODES).tolist()
     ]
-    quantities = {"v_out": ("v(o)", 1.0), **_CURRENTS}
+    quantities = {"v_out": ("v(o)", 1.0), **_CURRENTS, **_inside(technology, cells, name)}
     values = _tabulate(technology, cells, name, conditions, benches, quantities)
     shape = (POINTS, CURRENTS, COMMON_MODES)
     return Table({key: v.reshape(shape) for key, v in values.items()}, i_max, (-MODE_V, MODE_V))
@@ -136,12 +138,13 @@ def activation_table(
     conditions: Conditions,
     i_max: float,
 ) -> Table:
-    """Tabulate an activation cell over its input voltage: `v_out`, `i_com`, `i_dd`, and `i_in` A into it."""
+    """Tabulate an activation cell over its input voltage: as an amplifier, and `i_in` A into it."""
     benches = [
         ["Vp p s 0", *_loaded(cells[name], {"in": "p", "out": "o"}, i, params)]
         for i in _axis(i_max, KNEE_A, CURRENTS).tolist()
     ]
     quantities = {"v_out": ("v(o)", 1.0), **_CURRENTS, "i_in": ("i(vp)", -1.0)}
+    quantities |= _inside(technology, cells, name)
     return Table(_tabulate(technology, cells, name, conditions, benches, quantities), i_max, None)
 
 
@@ -161,6 +164,10 @@ def _loaded(
         *wrap(["Xcell", *(own.get(pin, pin) for pin in cell.pin_names), cell.name, *given]),
         f"Iload o 0 {current:.9g}",
     ]
+
+
+def _inside(technology: Technology, cells: Mapping[str, Cell], name: str) -> dict[str, tuple[str, float]]:
+    return {net: (f"v(xcell.{net})", 1.0) for net in inner_nets(cells, name, technology.opamp)}
 
 
 def bias_lines(technology: Technology, cells: Mapping[str, Cell]) -> list[str]:
@@ -199,12 +206,14 @@ def deck_head(
 class Common:
     """The signal common of a chip: its voltage against the middle of the supplies, and what it takes.
 
-    current, voltage, i_dd: (points,) A into the common, V, A from the upper rail (bias included).
+    current, voltage, i_dd: (points,) A into the common, V, A from the upper rail (bias included);
+    nets: name -> (points,) V, of the common, the bias lines and what is inside the support cells.
     """
 
     current: Array
     voltage: Array
     i_dd: Array
+    nets: Mapping[str, Array]
 
     def __call__(self, current: Array) -> Array:
         """(N,) volts of the common for currents (N,) into it."""
@@ -213,6 +222,10 @@ class Common:
     def supply(self, current: Array) -> Array:
         """(N,) amperes that bias and common draw from the upper rail."""
         return np.asarray(np.interp(current, self.current, self.i_dd))
+
+    def net(self, name: str, current: Array) -> Array:
+        """(N,) volts of one of the nets."""
+        return np.asarray(np.interp(current, self.current, self.nets[name]))
 
 
 def common_table(
@@ -227,18 +240,21 @@ def common_table(
     params: of each support cell. Raises ToolMissing, SimulatorError.
     """
     head, sizes = deck_head(technology, cells, [], conditions, bias=False)
-    lines = []
+    lines, nets = [], []
     for name in technology.supports:
+        nets += [pin for pin, role in cells[name].pins if role == "out"]
+        nets += [f"x{name}.{net}" for net in inner_nets(cells, name, technology.opamp)]
         given = [f"{key}={value:.9g}" for key, value in sorted(params.get(name, {}).items())]
         lines += wrap([f"X{name}", *cells[name].pin_names, name, *given])
     step = 2 * largest_a / (POINTS - 1)
     lines += ["Iload 0 com 0", f".options {OPTIONS}", f".temp {conditions.temperature:.9g}"]
     lines += [f".dc Iload {-largest_a:.9g} {largest_a + step / 2:.9g} {step:.9g}"]
-    wanted = ["v(com)", "i(vdd)"]
-    lines += [f".save {' '.join(wanted)}", ".end"]
+    wanted = [*(f"v({net})" for net in nets), "i(vdd)"]
+    lines += [*wrap([".save", *wanted]), ".end"]
     files = {MODELS: pdk.models(sizes, conditions.corner, substrate=False), ".spiceinit": pdk.SPICEINIT}
     found = _measured(["\n".join([*head, *lines]) + "\n"], files, wanted)[0]
-    return Common(np.linspace(-largest_a, largest_a, POINTS), found["v(com)"], -found["i(vdd)"])
+    volts = {net: found[f"v({net})"] for net in nets}
+    return Common(np.linspace(-largest_a, largest_a, POINTS), volts["com"], -found["i(vdd)"], volts)
 
 
 def _tabulate(
@@ -259,7 +275,7 @@ def _tabulate(
     wanted = [vector for vector, _ in quantities.values()]
     tail = ["Vidx idx 0 0", f"Bs s 0 V=pwl(v(idx),{samples})", f".options {OPTIONS}"]
     tail += [f".temp {conditions.temperature:.9g}", f".dc Vidx 0 {POINTS - 1} 1"]
-    tail += [f".save {' '.join(wanted)}", ".end"]
+    tail += [*wrap([".save", *wanted]), ".end"]
     files = {MODELS: pdk.models(sizes, conditions.corner, substrate=False), ".spiceinit": pdk.SPICEINIT}
     decks = ["\n".join([*head, *bench, *tail]) + "\n" for bench in benches]
     found = _measured(decks, files, wanted)
