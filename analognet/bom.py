@@ -224,9 +224,10 @@ def _line(prices: Prices, opamp: Cell, design: Design, key: tuple[str, str, str]
     for mark, filled in text.items():
         chosen = chosen.model_copy(update={"part": chosen.part.replace(mark, filled)})
     shown = _engineering(float(value), "F" if kind == "capacitor" else "Ohm") if value else ""
-    return _packages(
-        prices, chosen, kind.replace("_", " "), shown, found, len(found), -(-len(found) // chosen.units)
-    )
+    described = kind.replace("_", " ")
+    if kind == "resistor" and series.series == "exact":
+        described += ", exact value: no stock part, priced as one"
+    return _packages(prices, chosen, described, shown, found, len(found), -(-len(found) // chosen.units))
 
 
 def _packages(

@@ -51,7 +51,7 @@ class Design:
     for; calibration: where they came from: `data`, `metadata` or `interval`; dataset: the
     built-in set that calibrated it; samples: a user's own data that did; cells: the library it
     was built from; source: model digest and the like; notes: what the user should know; corner,
-    mismatch, conditioned: of a chip, see `under`.
+    mismatch, nominal: of a chip, see `under`.
     """
 
     network: Network
@@ -65,7 +65,7 @@ class Design:
     notes: tuple[str, ...] = field(default=())
     corner: str = "tt"
     mismatch: int | None = None
-    conditioned: bool = False
+    nominal: AnalogNetwork | None = None
 
     @property
     def technology(self) -> Technology:
@@ -87,6 +87,8 @@ class Design:
     @cached_property
     def area(self) -> ChipArea | None:
         """Of a chip, in m^2; None for a board, or cells of unknown area."""
+        if self.nominal is not None:  # strips do not grow with temperature
+            return replace(self, analog=self.nominal, nominal=None).area
         return chip_area(self.analog, self.circuit, self.cells)
 
     @cached_property
@@ -100,9 +102,18 @@ class Design:
 
         Raises ToolMissing without the process's design kit.
         """
+        return self._files(substrate=True)
+
+    @property
+    def dc_files(self) -> dict[str, str]:
+        """The same for operating points, which need less of each transistor."""
+        return self._files(substrate=False)
+
+    def _files(self, substrate: bool) -> dict[str, str]:
         if not self.circuit.process:
             return {}
-        models = pdk.models(self.circuit.devices, self.corner, mismatch=self.mismatch is not None)
+        mismatch = self.mismatch is not None
+        models = pdk.models(self.circuit.devices, self.corner, mismatch=mismatch, substrate=substrate)
         seed = "" if self.mismatch is None else f".options seed={self.mismatch + 1}\n"
         return {netlist.MODELS: seed + models, ".spiceinit": pdk.SPICEINIT}
 
@@ -121,12 +132,12 @@ class Design:
         strip = self.technology.resistor.strip
         if strip is None:
             return self
-        if self.conditioned:
+        if self.nominal is not None:
             raise ValueError("these conditions would come on top of others")
         analog = conditions.scaled(self.analog, strip.factor(temperature, corner))
         if mismatch is not None:
             analog = conditions.mismatched(analog, strip, [mismatch])
-        return replace(self, analog=analog, corner=corner, mismatch=mismatch, conditioned=True)
+        return replace(self, analog=analog, corner=corner, mismatch=mismatch, nominal=self.analog)
 
     def conditions(self, temperature: float) -> Conditions:
         """Where on its process's map this chip is, at a temperature in Celsius."""

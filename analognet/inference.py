@@ -13,8 +13,8 @@ from analognet.analog import bench
 from analognet.analog.settling import Settling
 from analognet.analog.simulate import operating_points
 from analognet.analog.timing import COARSE, FINE, Estimate, check_opamps, estimate
-from analognet.analog.transient import OPTIONS, RISE_S, Inference, Waveforms, simulate_transitions
-from analognet.analog.transitions import RANDOM, Transition, choose_transitions
+from analognet.analog.transient import OPTIONS, Inference, Waveforms, simulate_transitions
+from analognet.analog.transitions import RANDOM, RISE_S, Transition, choose_transitions
 from analognet.converters import ConverterEnergy, Converters, converter_energies
 from analognet.data import Dataset
 from analognet.design import Design
@@ -81,7 +81,7 @@ def transient(
     chosen, notes = choose_data(design, data, None, seed)
     steps = choose_transitions(design.analog, chosen.x, transitions, seed)
     notes += check_opamps(design, np.stack([t.end for t in steps]), period_s)
-    guess = estimate(design, steps)
+    guess = estimate(design, steps, rise_s)
 
     def observe(waves: Waveforms, settling: Settling) -> Observed:
         return Observed(energy_flow(design, waves), waves if keep_waveforms else None)
@@ -158,7 +158,7 @@ def _idle_power(design: Design, temperature: float) -> float | None:
         zero,
         temperature=temperature,
         jobs=1,
-        files=design.files,
+        files=design.dc_files,
     ).power_w
     return None if power is None else float(power[0])
 
@@ -261,6 +261,7 @@ def _row(i: Inference, guess: Estimate, k: int) -> dict[str, Any]:
         "reached_s": s.reached_s,
         "estimate_1_percent_s": float(guess.latency_1_s[k]),
         "estimate_01_percent_s": float(guess.latency_01_s[k]),
+        "estimate_1_percent_range_s": [float(guess.earliest_1_s[k]), float(guess.latest_1_s[k])],
     }
 
 

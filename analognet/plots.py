@@ -23,9 +23,8 @@ def simulation_figure(design: Design, result: Simulation) -> bytes:
     drawn = figure(13, 4.2)
     left, middle, right = drawn.subplots(1, 3)
     ideal_v = result.reference * design.analog.scale_out
-    error_mv = 1e3 * (result.outputs_v - ideal_v)
     _agreement(left, ideal_v, result.outputs_v)
-    _errors(middle, error_mv)
+    _errors(middle, result.outputs_v - ideal_v)
     if result.labels is None or design.network.n_out > 50:
         _margins(right, result)
     else:
@@ -45,10 +44,22 @@ def _agreement(axes: Any, ideal_v: np.ndarray, simulated_v: np.ndarray) -> None:
     axes.legend(loc="upper left", frameon=False)
 
 
-def _errors(axes: Any, error_mv: np.ndarray) -> None:
-    axes.hist(error_mv.ravel(), bins=60, color=BLUE)
-    rms = float(np.sqrt(np.mean(error_mv**2)))
-    axes.set(xlabel="circuit minus float network, mV", ylabel="outputs", title=f"Error, rms {rms:.3g} mV")
+def _errors(axes: Any, error_v: np.ndarray) -> None:
+    worst = float(np.abs(error_v).max())
+    factor, unit = next(
+        ((f, u) for f, u in ((1e3, "mV"), (1e6, "uV"), (1e9, "nV")) if worst * f >= 1), (1e12, "pV")
+    )
+    rms = factor * float(np.sqrt(np.mean(error_v**2)))
+    shown = factor * error_v.ravel()
+    # where all outputs are off by the same, a histogram over nothing would have an axis of rounding errors
+    reach = max(float(np.ptp(shown)), 0.02 * factor * worst, 1e-3)
+    middle = 0.5 * float(shown.max() + shown.min())
+    axes.hist(shown, bins=60, range=(middle - 0.55 * reach, middle + 0.55 * reach), color=BLUE)
+    axes.locator_params(axis="x", nbins=6)
+    axes.ticklabel_format(axis="x", useOffset=False)
+    axes.set(
+        xlabel=f"circuit minus float network, {unit}", ylabel="outputs", title=f"Error, rms {rms:.3g} {unit}"
+    )
 
 
 def _confusion(axes: Any, result: Simulation) -> None:
@@ -74,8 +85,8 @@ def _margins(axes: Any, result: Simulation) -> None:
     ordered = np.sort(result.reference, axis=1)
     margin = ordered[:, -1] - (ordered[:, -2] if ordered.shape[1] > 1 else 0.5)
     bins = np.linspace(float(margin.min()), float(margin.max()) or 1.0, 40)
-    axes.hist(margin[same], bins=bins, color=BLUE, label="same class")
-    axes.hist(margin[~same], bins=bins, color=RED, label="another class")
+    axes.hist(margin[same], bins=bins, color=BLUE, label=f"same class: {int(same.sum())}")
+    axes.hist(margin[~same], bins=bins, color=RED, label=f"another class: {int((~same).sum())}")
     axes.set(
         xlabel="float network's margin, its own units",
         ylabel="inputs",
@@ -107,28 +118,49 @@ def boards_figure(boards: MonteCarlo) -> bytes:
     """Accuracy over boards, and what each kind of spread costs alone."""
     drawn = figure(11, 4.2)
     left, right = drawn.subplots(1, 2)
-    percent = 100 * boards.accuracy
-    step = 100 / boards.images
-    bins = np.arange(percent.min() - step / 2, percent.max() + step, max(step, np.ptp(percent) / 40))
-    left.hist(percent, bins=bins, color=BLUE)
-    for value, colour, label in (
+    _accuracies(left, boards)
+    _losses(right, boards)
+    return to_png(drawn)
+
+
+def _accuracies(axes: Any, boards: MonteCarlo) -> None:
+    percent, step = 100 * boards.accuracy, 100 / boards.images
+    # one image is the least that accuracy can differ by
+    width = step * max(1.0, np.ceil(np.ptp(percent) / 40 / step))
+    bins = np.arange(percent.min() - step / 2, percent.max() + width, width)
+    axes.hist(percent, bins=bins, color=BLUE)
+    lines = (
         (boards.reference, GREY, "float network"),
         (boards.mean, "black", "mean of the boards"),
         (boards.limit, RED, f"limit, {100 * boards.met:.1f} % of boards reach it"),
-    ):
-        left.axvline(100 * value, color=colour, lw=1.5, label=label)
-    left.set(
+    )
+    for (value, colour, label), style in zip(lines, ("-", "--", "-"), strict=True):
+        axes.axvline(100 * value, color=colour, lw=1.5, ls=style, label=label)
+    low = min(float(percent.min()), *(100 * value for value, _, _ in lines))
+    high = max(float(percent.max()), *(100 * value for value, _, _ in lines))
+    margin = max(0.06 * (high - low), step)
+    axes.set_xlim(max(low - margin, -step / 2), min(high + margin, 100 + step / 2))
+    axes.locator_params(axis="x", nbins=7)
+    axes.locator_params(axis="y", integer=True)
+    axes.ticklabel_format(axis="x", useOffset=False)
+    axes.set_xticks([tick for tick in axes.get_xticks() if low - margin <= tick <= min(high + margin, 100)])
+    axes.set(
         xlabel=f"accuracy on {boards.images} images, %",
         ylabel="boards",
         title=f"{boards.boards} boards: {100 * boards.mean:.2f} %, sigma {100 * boards.sigma:.2f}",
     )
-    left.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=8)
+
+
+def _losses(axes: Any, boards: MonteCarlo) -> None:
     shown = boards.sensitivity[::-1]
-    right.barh(
-        [s.source for s in shown],
-        [100 * s.loss for s in shown],
-        xerr=[100 * s.loss_error for s in shown],
-        color=BLUE,
-    )
-    right.set(xlabel="points of accuracy lost to this spread alone", title="What costs accuracy")
-    return to_png(drawn)
+    loss = np.array([100 * s.loss for s in shown])
+    axes.barh([s.source for s in shown], loss, xerr=[100 * s.loss_error for s in shown], color=BLUE)
+    if not loss.any():
+        axes.text(
+            0.5, 0.5, "no spread of one kind alone\nchanges an answer", transform=axes.transAxes, ha="center"
+        )
+        axes.set_xlim(0, 100 / boards.images)
+    axes.axvline(0, color=GREY, lw=0.8)
+    axes.locator_params(axis="x", nbins=6)
+    axes.set(xlabel="points of accuracy lost to this spread alone", title="What costs accuracy")

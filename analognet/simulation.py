@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from analognet import process, storage
 from analognet.analog import bench, compact, pdk, solver
+from analognet.analog.effort import effort_warning
 from analognet.analog.simulate import OperatingPoints, operating_points
+from analognet.analog.temperature import temperature_warnings
 from analognet.data import Dataset, load_data
 from analognet.design import Design, versions
 from analognet.errors import InputError, UsageError
@@ -156,13 +158,15 @@ def simulate(
     jobs: int = 2,
     timeout_s: float = 3600.0,
     progress: Callable[[int, int], None] | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> Simulation:
     """Simulate a design's operating points and compare them with the float network.
 
     data: see `choose_data`; images: only the first so many; temperature in Celsius; corner
     and mismatch: which chip of a process (`Design.under`); engine:
     ngspice, solver, or auto, which takes the solver beyond `NGSPICE_IMAGES` inputs; jobs: ngspice
-    processes or solver threads at a time; progress(done, total) is called as inputs are done.
+    processes or solver threads at a time; progress(done, total) is called as inputs are done;
+    warn(line) before ngspice starts on what will take minutes, and without it that is a note.
     Raises UsageError, InputError, ToolMissing, SimulatorError.
     """
     lowest, highest = design.technology.temperature
@@ -179,6 +183,7 @@ def simulate(
         )
     design = design.under(corner, temperature, mismatch)
     chosen, notes = choose_data(design, data, images, seed)
+    notes += temperature_warnings(design.analog, design.cells, temperature)
     if engine == "auto":
         engine = choose_engine(design, len(chosen))
         if engine == "solver" and design.technology.process:
@@ -197,6 +202,8 @@ def simulate(
     if engine == "solver":
         points = _solved(design, chosen.x, temperature, jobs, progress)
     else:
+        if line := effort_warning(design.analog, total, jobs):
+            (warn or notes.append)(line)
         points = operating_points(
             design.analog,
             design.circuit,
@@ -206,7 +213,7 @@ def simulate(
             temperature=temperature,
             jobs=jobs,
             timeout_s=timeout_s,
-            files=design.files,
+            files=design.dc_files,
             progress=advance,
         )
     if points.clipped:

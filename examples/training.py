@@ -34,17 +34,20 @@ def train(
     weight_decay: float,
     augment: Callable[[Array, np.random.Generator], Array] | None = None,
     average: float = 0.0,
+    density: Sequence[float] = (),
 ) -> None:
     """Train `model` in place with AdamW on x (N, n_in) and y (N,), the rate falling as a cosine.
 
     `augment` changes one epoch's x; `average` is the decay per step of a running mean of the
-    weights, which replaces them at the end (0 for none).
+    weights, which replaces them at the end (0 for none); `density` is the share of each layer's
+    weights that may stay: the smallest are taken out, more and more of them, over the first half.
     """
     rng = np.random.default_rng(SEED)
     parameters = nn.state.get_parameters(model)
     optimizer = nn.optim.AdamW(parameters, lr=rate, weight_decay=weight_decay)
     means = [Tensor(p.numpy()) for p in parameters]
-    Tensor.realize(*parameters, *means)
+    masks = [Tensor(np.ones(p.shape, dtype=np.float32)) for p in parameters]
+    Tensor.realize(*parameters, *means, *masks)
 
     @TinyJit
     def step(images: Tensor, labels: Tensor) -> Tensor:
@@ -52,14 +55,16 @@ def train(
             optimizer.zero_grad()
             loss = model(images).sparse_categorical_crossentropy(labels).backward()
             updates = optimizer.schedule_step()
+            cut = [p.assign(p * m) for p, m in zip(parameters, masks, strict=True)] if density else []
             moved = [
                 m.assign(average * m + (1 - average) * p) for m, p in zip(means, parameters, strict=True)
             ]
-            return loss.realize(*updates, *moved)
+            return loss.realize(*updates, *cut, *moved)
 
     steps = epochs * (len(x) // batch)
     done = 0
     for epoch in range(epochs):
+        _prune(parameters, masks, density, min(1.0, 2 * epoch / epochs))
         seen = augment(x, rng) if augment else x
         order = rng.permutation(len(x))[: len(x) // batch * batch].reshape(-1, batch)
         for rows in order:
@@ -70,6 +75,21 @@ def train(
             print(f"epoch {epoch + 1}/{epochs}: loss {loss.item():.4f}", flush=True)
     for p, m in zip(parameters, means, strict=True):
         p.assign(m).realize()
+    for p, m in zip(parameters, masks, strict=True):
+        p.assign(p * m).realize()
+
+
+def _prune(parameters: list[Tensor], masks: list[Tensor], density: Sequence[float], progress: float) -> None:
+    """Take each layer's smallest weights out: a share that rises as 1 - (1 - progress)^3.
+
+    M. Zhu and S. Gupta, To prune, or not to prune, 2017.
+    """
+    weights = [(p, m) for p, m in zip(parameters, masks, strict=True) if len(p.shape) == 2]
+    for (p, mask), kept in zip(weights, density, strict=False):
+        share = kept + (1 - kept) * (1 - progress) ** 3
+        size = np.abs(p.numpy())
+        limit = np.quantile(size, 1 - share)
+        mask.assign(Tensor((size > limit).astype(np.float32) if share < 1 else np.ones_like(size))).realize()
 
 
 def save(model: object, path: Path, dataset: str, activations: Sequence[str]) -> None:

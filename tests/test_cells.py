@@ -393,6 +393,35 @@ def test_gain_bandwidth(part: str) -> None:
 
 
 @pytest.mark.parametrize("part", PARTS)
+def test_phase_at_crossover(part: str) -> None:
+    """A single pole: at GBW the open-loop gain, read from a follower's, is 1 at -90 degrees."""
+    values = CELLS[part].defaults
+    f = values["gbw"]
+    body = f"Vin in 0 dc 0 ac 1\nXamp in out out vdd vss {part} cin=0\n.ac lin 1 {f} {f}"
+    closed = bench([part], body, ["v(out)"], part=part).vectors["v(out)"][0]
+    gain = closed / (1 - closed)
+    assert abs(gain) == pytest.approx(1, rel=0.05)
+    assert math.degrees(np.angle(gain)) == pytest.approx(-90, abs=3)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_slewing_leaves_nothing_behind(part: str) -> None:
+    """What the first stage cannot pass on does not wind it up: x stays as near to c as the input to the output."""
+    values = CELLS[part].defaults
+    length = 6 / values["slew"] + 20 / (2 * math.pi * values["gbw"])
+    body = (
+        f"Vin in 0 pwl(0 -2 1e-9 2)\nXamp in out out vdd vss {part} ib=0 ios=0 cin=0\n"
+        f".tran {length / 1000:.6g} {length:.6g} 0 {length / 1000:.6g}"
+    )
+    names = ["v(in)", "v(out)", "v(xamp.xcore.x)", "v(xamp.xcore.c)"]
+    found = bench([part], body, names, part=part, options=".options reltol=1e-5").vectors
+    given, y, x, c = (found[name] for name in names)
+    assert (np.abs(x - c) < np.abs(given - y) + 0.1).all()
+    assert y.max() < 2 + 4e-3
+    assert y[-1] == pytest.approx(2, abs=1e-3)
+
+
+@pytest.mark.parametrize("part", PARTS)
 def test_slew_rate(part: str) -> None:
     """A follower's step from -2 V to 2 V, between -1 V and 1 V, where the input stays overdriven."""
     slew = CELLS[part].defaults["slew"]

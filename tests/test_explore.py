@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from conftest import EXAMPLES
 
+from analognet.cli.app import run
 from analognet.errors import UsageError
 from analognet.explore import Exploration, Point, explore, pareto, parse_grid
 from analognet.plots_choice import efficiency_figure, exploration_figure
@@ -104,3 +106,37 @@ def test_figures_are_drawn() -> None:
     found = Exploration((point(0.9, 1e-6, 1e-6, 100.0), point(0.8, 2e-6, 2e-6, 200.0)), (0,), 2)
     assert exploration_figure(found)[:4] == b"\x89PNG"
     assert efficiency_figure([("one", 1e-10, 1e-7, "8 bit")])[:4] == b"\x89PNG"
+
+
+@pytest.mark.slow
+def test_a_sweep_is_told_in_words_with_the_images_there_were(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["convert", str(MODEL)]) == 0
+    arguments = [
+        "simulate",
+        "--sweep",
+        "opamp=opa4192,nope",
+        "--images",
+        "500",
+        "--transient",
+        "2",
+        "--jobs",
+        "1",
+    ]
+    capsys.readouterr()
+    assert run(arguments) == 0
+    told = capsys.readouterr()
+    for words in (
+        "accuracy 100.00 %",
+        "latency to 1 % 5",
+        "energy 1",
+        "parts and board",
+        "refused: op-amp 'nope'",
+    ):
+        assert words in told.out
+    assert "latency_s" not in told.out
+    assert "the data have 50 inputs, not 500" in told.err
+    assert run([*arguments, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["metrics"]["images"] == 50

@@ -420,4 +420,4 @@ def test_values_that_are_refused(options: dict[str, float], words: str) -> None:
 
 def test_examples_are_all_tested() -> None:
     shipped = {p.stem for p in EXAMPLES.glob("*/*.safetensors")}
-    assert shipped == {"iris", "digits", "digits_deep", "digits_sigmoid", "mnist"}
+    assert shipped == {"iris", "digits", "digits_deep", "digits_sigmoid", "mnist", "mnist_chip"}

@@ -11,7 +11,7 @@ from conftest import dense, example, with_opamp
 from conftest import test_set as data_set
 
 from analognet.analog.reduced import reduced_transitions
-from analognet.analog.stages import Dynamics, amplifier, grid, macro_constants
+from analognet.analog.stages import Dynamics, Macro, amplifier, grid, macro_constants
 from analognet.analog.timing import check_opamps, estimate
 from analognet.analog.transient import run, simulate_transitions
 from analognet.analog.transitions import Transition, choose_transitions
@@ -54,22 +54,54 @@ def test_a_stage_clips_at_its_swing() -> None:
 def test_macromodel_constants_are_read_from_the_cell() -> None:
     design = example("iris")
     text = design.cells["opamp_macro"].text
-    limit, share = macro_constants(text)
-    assert f"/{limit:g})" in text
-    assert f"cc/{1 / share:g}" in text
+    macro = macro_constants(text)
+    assert macro == Macro()  # what they are without a text
+    for old, new, changed in (
+        ("/0.01)", "/0.02)", Macro(limit_v=0.02)),
+        ("cc/100", "cc/50", Macro(x_share=0.02)),
+        ("/0.05)", "/0.1)", Macro(excess_v=0.1)),
+    ):
+        assert macro_constants(text.replace(old, new)) == changed
 
 
-@pytest.mark.parametrize("activation", ["linear", "relu"])
-def test_reduced_waveforms_are_ngspice_ones(activation: str) -> None:
-    design = convert(Network("one", (dense([[1.0]], [0.1], activation),)), input_range=(-1.0, 1.0))
+@pytest.mark.parametrize(
+    "opamp", ["opa4192", *(pytest.param(p, marks=pytest.mark.slow) for p in ("ada4522_4", "opa2810"))]
+)
+@pytest.mark.parametrize("activation", ["linear", "relu", "tanh", "sigmoid", "leaky_relu"])
+def test_reduced_waveforms_are_ngspice_ones(activation: str, opamp: str) -> None:
+    """In 3 % of the step: some of it is ngspice's own error, and what the cells miss of their function."""
+    network = Network("one", (dense([[1.0]], [0.1], activation),))
+    design = convert(network, input_range=(-1.0, 1.0), overrides={"opamp": opamp})
     step = Transition("chosen", np.array([-0.5]), np.array([0.7]), (None, None))
-    waves, _ = run(design, step, 2e-6)
+    waves, _ = run(design, step, estimate(design, [step]).lengths_s[0])
     reduced = reduced_transitions(design.analog, design.cells, [step])
     ours = np.interp(waves.time, reduced.time, reduced.layers_v[0][:, 0, 0])
-    assert np.abs(ours - waves.layers_v[0][:, 0]).max() < 0.02 * np.ptp(waves.layers_v[0])
+    assert np.abs(ours - waves.layers_v[0][:, 0]).max() < 0.03 * np.ptp(waves.layers_v[0])
 
 
-@pytest.mark.parametrize("name", ["iris", "digits_sigmoid"])
+def test_inputs_ramp_as_long_as_they_are_said_to() -> None:
+    """A linear stage answers a ramp of length r with what it answers a step with, r / 2 later."""
+    part = {"slew": 1e12}
+    design = with_opamp(
+        convert(Network("one", (dense([[1.0]], [0.1], "linear"),)), input_range=(-1.0, 1.0)), **part
+    )
+    step = Transition("chosen", np.array([-0.5]), np.array([0.7]), (None, None))
+    at_once, later = (estimate(design, [step], rise_s=r).latency_1_s[0] for r in (1e-12, 1e-8))
+    assert later - at_once == pytest.approx(5e-9, rel=0.1)
+
+
+def test_a_ripple_at_the_edge_of_the_band_is_told() -> None:
+    """The latency lies between those for a wider and a narrower band."""
+    design = example("iris")
+    guess = estimate(design, choose_transitions(design.analog, data_set("iris").x, 3))
+    assert (guess.earliest_1_s <= guess.latency_1_s).all()
+    assert (guess.latency_1_s <= guess.latest_1_s).all()
+    assert (guess.earliest_1_s < guess.latest_1_s).any()
+
+
+@pytest.mark.parametrize(
+    "name", ["iris", "digits_sigmoid", pytest.param("digits_deep", marks=pytest.mark.slow)]
+)
 def test_estimate_is_within_its_promise(name: str) -> None:
     """Latency within 25 % and energy within 10 % of ngspice; benchmarks/time.py has all of them."""
     from analognet.energy import energy_flow

@@ -1,8 +1,7 @@
-"""Silicon area of a chip: resistor strips by their length, cells by their rated area.
+"""Silicon area of a chip: resistor strips by their length, cells by their devices.
 
 A strip takes its length, contact heads included, times the pitch at which strips lie beside each
-other. A cell's area is measured from its devices (`*@ area`, docs/sky130.md). Routing between cells
-and the pads are not in it.
+other; `cell_area` says what a cell takes. Routing between cells and the pads are not in it.
 """
 
 from __future__ import annotations
@@ -12,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analognet.analog.build import support_params
-from analognet.analog.cells import Cell
+from analognet.analog.cell_area import cell_area
+from analognet.analog.cells import OPAMP_ROLE, Cell
 from analognet.analog.circuit import Circuit, Instance, Star
 from analognet.analog.layers import AnalogNetwork
 
@@ -31,19 +30,22 @@ class ChipArea:
 
 
 def chip_area(network: AnalogNetwork, circuit: Circuit, cells: Mapping[str, Cell]) -> ChipArea | None:
-    """Area of a chip's circuit; None for a technology that is not one chip, or a cell of unknown area."""
+    """Area of a chip's circuit; None for a technology that is not one chip.
+
+    Raises InputError for a cell with parts whose area is not known.
+    """
     strip = network.technology.resistor.strip
     if strip is None:
         return None
     own = {s.name for s in circuit.subcircuits}
     resistors = total = 0.0
+    known: dict[tuple[str, tuple[tuple[str, float], ...]], float] = {}
     for element in (e for s in circuit.subcircuits for e in s.elements()):
         if isinstance(element, Star):
             resistors += float(np.sum(strip.area(element.ohms)))
         elif isinstance(element, Instance) and element.of not in own:
-            cell = cells[circuit.opamp if element.of == "opamp" else element.of]
-            if "area" not in cell.ratings:
-                return None
-            units = dict(support_params(network, cells, cell.name)).get("stages", 1.0)
-            total += cell.rating("area", 0.0) + (units - 1) * cell.rating("area_unit", 0.0)
+            kind = (circuit.opamp if element.of == OPAMP_ROLE else element.of, element.params)
+            if kind not in known:
+                known[kind] = cell_area(cells[kind[0]], cells, network.technology, dict(kind[1]))
+            total += known[kind]
     return ChipArea(resistors, total)

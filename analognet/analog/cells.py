@@ -141,7 +141,7 @@ def parse_cell(text: str, name: str) -> Cell:
     _check_ratings(name, words, ratings)
     first = text.lstrip().splitlines()[0] if text.strip() else ""
     title = words.get("title", first.lstrip("* ").strip())
-    lines = _logical_lines(text)
+    lines = logical_lines(text)
     if family == "model":
         if not lines or not all(line.lower().startswith(".model ") for line in lines):
             raise InputError(f"cell '{name}': a model is .model cards alone")
@@ -188,7 +188,7 @@ def _check_body(text: str, name: str) -> None:
                 f"cell '{name}', line {number}: {printable(line)}: a cell holds comments, elements "
                 f"({' '.join(sorted(_ELEMENTS)).upper()}) and {', '.join(_CARDS)}, in ASCII, and nothing else"
             )
-    for line in _logical_lines(text):
+    for line in logical_lines(text):
         # ngspice pastes what braces hold into a B source as it stands: 1/{2*x} becomes 1/2*x
         if line[0].lower() == "b" and not all(_NAME.fullmatch(b) for b in _BRACES.findall(line)):
             raise InputError(
@@ -199,7 +199,7 @@ def _check_body(text: str, name: str) -> None:
 
 def _check_ratings(name: str, words: Mapping[str, str], ratings: Mapping[str, tuple[float, ...]]) -> None:
     for key in _PAIRS:
-        if key in words and not (len(ratings.get(key, ())) >= 2 and ratings[key][0] < ratings[key][1]):
+        if key in words and not (len(ratings.get(key, ())) >= 2 and ratings[key][0] <= ratings[key][1]):
             raise InputError(f"cell '{name}': {key} needs two numbers, the smaller one first")
     if "polarity" in words and ratings.get("polarity", (0.0,))[0] not in (1.0, -1.0):
         raise InputError(f"cell '{name}': polarity is 1 or -1")
@@ -223,7 +223,7 @@ def _number(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _logical_lines(text: str) -> list[str]:
+def logical_lines(text: str) -> list[str]:
     """Lines without comments, with `+` continuations joined."""
     lines: list[str] = []
     for line in text.splitlines():
@@ -351,7 +351,7 @@ def count(cells: Mapping[str, Cell], name: str) -> tuple[int, int]:
     if cell.family == "amplifier" and cell.devices:  # an op-amp of transistors, and not around one
         return 1, 0
     opamps, resistors = 0, cell.resistors
-    for line in _logical_lines(cell.text):
+    for line in logical_lines(cell.text):
         if line[0].lower() == "x":
             used = [w for w in line.partition("params:")[0].split() if "=" not in w][-1]
             if used.startswith(pdk.PREFIX):

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from analognet.analog.cells import Cell
 from analognet.analog.circuit import Circuit, Element, Instance, Shunt, Star, Subcircuit
+from analognet.analog.technology import Strip
 from analognet.network import Array
 
 WIDTH = 100
 PIN_LIMIT = 1000  # ngspice 39 ends with "N_GLOBAL_NODES overflow" at an instance of 1005
 INSTANCE = "Xnet"  # the network under test, in every bench
+KIT_RESISTOR = "sky130_fd_pr__res_xhigh_po"
 MODELS = "models.spice"  # a process's device models, beside the deck
 
 
@@ -133,6 +138,24 @@ def _strips(names: Sequence[str], nets: Sequence[str], hub: str, star: Star) -> 
         yield f"{name}.a {net} {middle} {ohms / 2:.9g}"
         yield f"{name}.b {middle} {hub} {ohms / 2:.9g}"
         yield f"C{name[1:]}.m {middle} vss {farads:.9g}"
+
+
+def with_kit_resistors(text: str, strip: Strip) -> str:
+    """The network's strips as the design kit's own resistor, voltage coefficient and all: for a check.
+
+    ngspice takes several times longer over them, and finds no operating point now and then, so they
+    are not what is simulated. Cells keep what they have.
+    """
+    cells, marker, network = text.partition("\n* layer 0: ")
+
+    def strip_of(match: re.Match[str]) -> str:
+        name, a, b, ohms = match.groups()
+        length = float(strip.length_um(np.array(float(ohms))))
+        return f"X{name} {a} {b} vss {KIT_RESISTOR} w={strip.width_um:g} l={length:.9g} mult=1"
+
+    return (
+        cells + marker + re.sub(r"^(R\S+) (\S+) (\S+) ([0-9.e+-]+)$", strip_of, network, flags=re.MULTILINE)
+    )
 
 
 def wrap(words: Sequence[str]) -> list[str]:

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -28,8 +29,17 @@ _FAULTS = re.compile(
 )
 _STEPPING_FAILED = re.compile(r"(gmin|source) stepping failed", re.IGNORECASE)
 _REACHED = re.compile(r"Reference value :\s*([0-9]{1,9}(?:\.[0-9]{1,9})?(?:e\+?[0-9]{1,2})?)[\r\n]")
+# how a raw file names the analysis that a plot is of
+OP, DC, AC, NOISE, TRAN = (
+    "Operating Point",
+    "DC transfer characteristic",
+    "AC Analysis",
+    "Noise Spectral Density Curves",
+    "Transient Analysis",
+)
 _QUOTED = 600  # characters of ngspice's own words in an error
 _RAW_LIMIT = 2 << 30  # bytes of a result
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,52 @@ def run_deck(
     on_point: called now and then with the sweep value reached.
     Raises ToolMissing, or SimulatorError with ngspice's words.
     """
+
+    def read(raw: bytes, log: str) -> dict[str, Array]:
+        vectors = parse_raw(raw)
+        found = _checked(vectors, wanted, log)
+        for values in found.values():
+            if points is not None and len(values) != points:
+                raise SimulatorError(f"ngspice gave {len(values)} of {points} points: {_words(log)}")
+        return vectors if everything else found
+
+    vectors, done = _run(deck, timeout_s, files, on_point, read)
+    return SpiceRun(vectors, done.cpu_s, done.wall_s, done.stdout + done.stderr)
+
+
+def run_analyses(
+    deck: str,
+    wanted: Mapping[str, Sequence[str]],
+    *,
+    timeout_s: float = 600.0,
+    files: Mapping[str, str] | None = None,
+) -> dict[str, dict[str, Array]]:
+    """Run one deck with several analyses, at most one of each kind: plot -> vector -> values.
+
+    wanted: the vectors that must be in each plot, by its name (`OP`, `DC`, ...); files as for
+    `run_deck`. Raises what `run_deck` raises.
+    """
+
+    def read(raw: bytes, log: str) -> dict[str, dict[str, Array]]:
+        plots = dict(parse_plots(raw))
+        missing = [name for name in wanted if name not in plots]
+        if missing:
+            raise SimulatorError(f"ngspice left out its {', '.join(missing)}: {_words(log)}")
+        return {name: _checked(plots[name], vectors, log) for name, vectors in wanted.items()}
+
+    return _run(deck, timeout_s, files, None, read)[0]
+
+
+def _run(
+    deck: str,
+    timeout_s: float,
+    files: Mapping[str, str] | None,
+    on_point: Callable[[int], None] | None,
+    read: Callable[[bytes, str], Read],
+) -> tuple[Read, process.Finished]:
+    """What `read` makes of the raw file and the log of a run that ended by itself and complained of
+    nothing. Raises SimulatorError, also where `read` does; the log is then kept, and named.
+    """
     program = process.find_tool("ngspice")
     with tempfile.TemporaryDirectory(prefix="analognet-") as name:
         directory = Path(name)
@@ -76,34 +132,30 @@ def run_deck(
         )
         log = done.stdout + done.stderr
         try:
-            vectors = _believed(done, log, directory / "out.raw", wanted, points)
+            if done.fault:
+                raise SimulatorError(f"ngspice {done.fault}: {_words(log)}")
+            if fault := fault_in(log):
+                raise SimulatorError(f"ngspice: {fault}")
+            raw = directory / "out.raw"
+            if raw.is_symlink() or not raw.is_file():
+                raise SimulatorError(
+                    f"ngspice ended with code {done.returncode} and wrote no result: {_words(log)}"
+                )
+            return read(raw.read_bytes(), log), done
         except SimulatorError as e:
             raise SimulatorError(f"{e}{keep_logs(directory, 'ngspice', ['deck.cir'])}") from None
-    found = vectors if everything else {w: vectors[w.lower()] for w in wanted}
-    return SpiceRun(found, done.cpu_s, done.wall_s, log)
 
 
-def _believed(
-    done: process.Finished, log: str, raw: Path, wanted: Sequence[str], points: int | None
-) -> dict[str, Array]:
-    """All vectors of a run. Raises SimulatorError where it or those that are wanted cannot be believed."""
-    if done.fault:
-        raise SimulatorError(f"ngspice {done.fault}: {_words(log)}")
-    if fault := fault_in(log):
-        raise SimulatorError(f"ngspice: {fault}")
-    if raw.is_symlink() or not raw.is_file():
-        raise SimulatorError(f"ngspice ended with code {done.returncode} and wrote no result: {_words(log)}")
-    vectors = parse_raw(raw.read_bytes())
+def _checked(vectors: Mapping[str, Array], wanted: Sequence[str], log: str) -> dict[str, Array]:
+    """The wanted vectors, all there and finite. Raises SimulatorError."""
     missing = [w for w in wanted if w.lower() not in vectors]
     if missing:
         raise SimulatorError(f"ngspice left out {', '.join(missing[:5])} of its result: {_words(log)}")
     found = {w: vectors[w.lower()] for w in wanted}
     for vector, values in found.items():
-        if points is not None and len(values) != points:
-            raise SimulatorError(f"ngspice gave {len(values)} of {points} points: {_words(log)}")
         if not np.isfinite(values).all():
             raise SimulatorError(f"ngspice gave values of {vector} that are not finite: {_words(log)}")
-    return vectors
+    return found
 
 
 def _report(tail: str, on_point: Callable[[int], None]) -> None:
@@ -141,15 +193,20 @@ def parse_raw(data: bytes) -> dict[str, Array]:
     vectors come back together. Complex vectors come back complex. Raises SimulatorError for
     anything incomplete.
     """
-    vectors: dict[str, Array] = {}
-    while data or not vectors:
-        plot, data = _parse_plot(data)
-        vectors.update(plot)
-    return vectors
+    return {name: values for _, vectors in parse_plots(data) for name, values in vectors.items()}
 
 
-def _parse_plot(data: bytes) -> tuple[dict[str, Array], bytes]:
-    """The first plot's vectors, and the bytes behind it."""
+def parse_plots(data: bytes) -> list[tuple[str, dict[str, Array]]]:
+    """Read ngspice's binary raw format plot by plot: (the analysis it is of, its vectors)."""
+    plots: list[tuple[str, dict[str, Array]]] = []
+    while data or not plots:
+        name, vectors, data = _parse_plot(data)
+        plots.append((name, vectors))
+    return plots
+
+
+def _parse_plot(data: bytes) -> tuple[str, dict[str, Array], bytes]:
+    """The first plot's name and vectors, and the bytes behind it."""
     head, marker, body = data.partition(b"Binary:\n")
     if not marker:
         raise SimulatorError("ngspice's raw file is incomplete: it has no 'Binary:' part")
@@ -182,4 +239,5 @@ def _parse_plot(data: bytes) -> tuple[dict[str, Array], bytes]:
             f"ngspice's raw file is truncated: {len(body)} bytes for {n_points} points of {n_variables} variables"
         )
     table = np.frombuffer(body[:size], dtype=dtype).reshape(n_points, n_variables)
-    return {name: np.ascontiguousarray(table[:, k]) for k, name in enumerate(names)}, body[size:]
+    vectors: dict[str, Array] = {name: np.ascontiguousarray(table[:, k]) for k, name in enumerate(names)}
+    return fields.get("Plotname", ""), vectors, body[size:]

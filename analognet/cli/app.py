@@ -15,7 +15,7 @@ from typing import Any
 import typer
 
 from analognet import process
-from analognet.cli import bom, console, convert, doctor, draw, options, simulate, vhdl
+from analognet.cli import bom, characterize, console, convert, doctor, draw, options, simulate, vhdl
 from analognet.cli.console import err
 from analognet.cli.examples import EXAMPLES
 from analognet.errors import AnalogNetError, InputError
@@ -63,6 +63,7 @@ _add("vhdl", vhdl.vhdl)
 _add("vhdl-sweep", vhdl.sweep)
 _add("bom", bom.bom)
 _add("draw", draw.draw)
+_add("characterize", characterize.characterize)
 _add("doctor", doctor.doctor)
 
 

@@ -21,6 +21,7 @@ from analognet.locks import clear, locked
 from analognet.metrics import FIGURES, Metrics, Value
 from analognet.names import disarmed, printable
 from analognet.storage import write_file
+from analognet.units import engineering as engineering
 
 BUILD = Path("build")
 LOG_PERIOD_S = 15.0
@@ -141,18 +142,6 @@ def show(value: Value, unit: str) -> str:
     if unit in ("dB", "USD", "m2"):
         return f"{value:.4g} {unit}"
     return engineering(value, unit)
-
-
-def engineering(value: float, unit: str) -> str:
-    """With an SI prefix and three figures: 0.0123 A is `12.3 mA`."""
-    if value == 0:
-        return f"0 {unit}"
-    prefixes = {-15: "f", -12: "p", -9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G"}
-    mantissa, exponent = f"{abs(value):.2e}".split("e")
-    power = int(exponent)
-    third = max(-15, min(9, 3 * (power // 3)))
-    scaled = float(mantissa) * 10.0 ** (power - third)
-    return f"{'-' if value < 0 else ''}{scaled:.3g} {prefixes[third]}{unit}"
 
 
 def default_directory(stem: str) -> Path:

@@ -32,6 +32,10 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "analognet draw",
         "analognet draw build/digits --image 3 --waveforms --ltspice",
     ),
+    "characterize": (
+        "analognet characterize sky130",
+        "analognet characterize sky130 --cells opamp_miller,bias_gen --corners tt,ss --samples 0",
+    ),
     "doctor": (
         "analognet doctor",
         "analognet doctor --json",

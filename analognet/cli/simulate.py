@@ -98,6 +98,7 @@ def simulate(
             engine=engine,
             jobs=workers,
             progress=advance,
+            warn=lambda line: console.notes([line]),
         )
     metrics, notes = result.metrics, list(result.notes)
     _write(where / "simulate.png", plots.simulation_figure(design, result))

@@ -14,6 +14,13 @@ from analognet.metrics import Metrics
 from analognet.names import printable
 from analognet.simulation import provenance
 
+_WORDS = {
+    "accuracy": "accuracy",
+    "latency_s": "latency to 1 %",
+    "energy_j": "energy",
+    "cost": "parts and board",
+}
+
 
 def sweep(
     design: Design,
@@ -50,9 +57,13 @@ def sweep(
             progress=advance,
         )
     storage.write_file(where / "sweep.png", plots_choice.exploration_figure(found))
+    seen = [int(p.values["images"] or 0) for p in found.points if p.refused is None]
+    used = max(seen, default=0)
+    if seen and used != images:
+        console.notes([f"the data have {used} inputs, not {images}"])
     if json:
         metrics = Metrics(
-            {"images": images},
+            {"images": used if seen else None},
             provenance(design) | {"method": f"latency by {latency}", "seed": seed},
             {
                 "sweep": {
@@ -65,8 +76,10 @@ def sweep(
     rows = []
     for i, point in enumerate(found.points):
         settings = ", ".join(f"{k}={v}" for k, v in point.settings.items())
-        told = point.refused or ", ".join(
-            f"{k} {_shown(k, point.values.get(k))}" for k in exploration.OBJECTIVES
+        told = (
+            "refused: " + point.refused
+            if point.refused
+            else ", ".join(_shown(k, point.values.get(k)) for k in exploration.OBJECTIVES)
         )
         rows.append((("* " if i in found.front else "  ") + settings, printable(told, 300)))
     console.table(f"{len(found.points)} combinations; * no other one is better in everything", rows)
@@ -74,5 +87,11 @@ def sweep(
 
 
 def _shown(key: str, value: float | None) -> str:
-    units = {"accuracy": "", "latency_s": "s", "energy_j": "J", "cost": "USD"}
-    return console.show(value, units[key])
+    """An objective in a person's words."""
+    if value is None:
+        return f"{_WORDS[key]} not measured"
+    if key == "accuracy":
+        return f"{_WORDS[key]} {100 * value:.2f} %"
+    if key == "cost":
+        return f"{_WORDS[key]} {value:.2f} USD"
+    return f"{_WORDS[key]} {console.engineering(value, 's' if key == 'latency_s' else 'J')}"

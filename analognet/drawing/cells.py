@@ -37,7 +37,7 @@ def draw_cell(cell: Cell, params: Mapping[str, float] | None = None) -> bytes:
     """SVG of a cell, with these parameters or its defaults."""
     drawn = drawing()
     if cell.family == "model":
-        _listing(drawn, cell, textwrap.wrap(" ".join(joined_lines(cell.text)), 72))
+        _listing(drawn, cell, textwrap.wrap(" ".join(joined_lines(cell.text)), 56))
         return to_svg(drawn)
     elements = cell_elements(cell, params)
     values = {e.name: _label(e) for e in elements}
@@ -241,7 +241,7 @@ def _listing(d: Any, cell: Cell, lines: Sequence[str]) -> None:
     box(d, (0, 0), (11, -height))
     text(d, (5.5, -0.4), cell.title)
     for k, line in enumerate(lines):
-        text(d, (0.3, -0.95 - 0.45 * k), line[:88], "left")
+        text(d, (0.3, -0.95 - 0.45 * k), line[:70], "left")
     step = height / (len(cell.pins) + 1)
     for k, (name, role) in enumerate(cell.pins):
         side = "right" if role == "out" else "left"

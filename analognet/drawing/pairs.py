@@ -131,7 +131,7 @@ def tanh_pair(d: Any, v: Values) -> None:
         wire(d, (x, y), (x, minus_y + 0.4))
         resistor(d, (x, minus_y + 0.4), (x, top), v[name], "bottom" if x == c_out[0] else "top")
         rail(d, (x, top), "vdd")
-    for x, part, label, side in ((11.4, resistor, v["Rg"], "top"), (12.5, capacitor, v["Cg"], "bottom")):
+    for x, part, label, side in ((11.9, resistor, v["Rg"], "top"), (12.7, capacitor, v["Cg"], "bottom")):
         dot(d, (x, plus_y))
         wire(d, (x, plus_y), (x, plus_y - 0.8))
         part(d, (x, plus_y - 0.8), (x, plus_y - 2.4), label, side)

@@ -10,7 +10,10 @@ import schemdraw.elements as elm
 
 UNIT: Final = 2.0  # length of a two-terminal part
 FONT: Final = 10.0
-_PREFIXES: Final = ((1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"), (1e-12, "p"))
+_PREFIXES: Final = (
+    *((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, "")),
+    *((1e-3, "m"), (1e-6, "u"), (1e-9, "n"), (1e-12, "p"), (1e-15, "f")),
+)
 
 Point = tuple[float, float]
 
@@ -41,7 +44,9 @@ def resistor(drawn: Any, a: Point, b: Point, label: str = "", side: str = "top")
     """A resistor from a to b; its label may have two lines."""
     kind: Any = elm.Resistor  # untyped in schemdraw, as Diode is
     part = kind().endpoints(a, b)
-    return drawn.add(part.label(label, loc=side, fontsize=FONT - 1) if label else part)
+    return drawn.add(
+        part.label(label, loc=side, fontsize=FONT - 1, ofst=_below(a, b, side)) if label else part
+    )
 
 
 def capacitor(drawn: Any, a: Point, b: Point, label: str = "", side: str = "top") -> Any:
@@ -51,7 +56,13 @@ def capacitor(drawn: Any, a: Point, b: Point, label: str = "", side: str = "top"
 def diode(drawn: Any, a: Point, b: Point, label: str = "", side: str = "top") -> Any:
     """A diode that conducts from a to b."""
     kind: Any = elm.Diode
-    return drawn.add(kind(fill=True).endpoints(a, b).label(label, loc=side, fontsize=FONT - 1))
+    ofst = _below(a, b, side)
+    return drawn.add(kind(fill=True).endpoints(a, b).label(label, loc=side, fontsize=FONT - 1, ofst=ofst))
+
+
+def _below(a: Point, b: Point, side: str) -> float | None:
+    """A label's distance: schemdraw's own lets one below a level part touch it."""
+    return 0.3 if side == "bottom" and a[1] == b[1] else None
 
 
 def wire(drawn: Any, *points: Point) -> None:
@@ -94,7 +105,7 @@ def rail(drawn: Any, at: Point, label: str, up: bool = True) -> None:
     end = (at[0], at[1] + (0.3 if up else -0.3))
     wire(drawn, at, end)
     wire(drawn, (end[0] - 0.2, end[1]), (end[0] + 0.2, end[1]))
-    text(drawn, (end[0], end[1] + (0.22 if up else -0.24)), label, size=FONT - 1)
+    text(drawn, (end[0], end[1] + (0.22 if up else -0.36)), label, size=FONT - 1)
 
 
 class OpAmp:

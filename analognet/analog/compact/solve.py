@@ -41,7 +41,7 @@ CLOSE_V = 1e-7  # two passes that differ by less have settled
 PASSES = 40
 NEWTON = 30
 _STEP_V = 1e-5  # of the numerical derivative
-_COARSE_A = 10e-6  # tables' current ranges are multiples of this, so that networks share them
+_COARSE_A = 25e-6  # A, the smallest current that cells are tabulated up to
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,9 +158,11 @@ def _up(current: float) -> float:
     return float(np.ceil(current / _COARSE_A) * _COARSE_A)
 
 
-def _span(current: float) -> tuple[float, float]:
-    """The currents to tabulate for one that reaches `current` in either direction at full scale."""
-    return -_up(1.2 * current), _up(1.2 * current)
+def _span(current: float) -> float:
+    """The currents to tabulate for one that reaches `current` at full scale: a power of two, so that
+    networks share tables.
+    """
+    return _COARSE_A * 2.0 ** max(0, int(np.ceil(np.log2(1.2 * current / _COARSE_A + 1e-30))))
 
 
 def _solve(
@@ -226,7 +228,7 @@ def _solve(
 
 
 def _outside(current: Array, table: Table) -> NDArray[np.bool_]:
-    return np.asarray((current < table.i_range[0]) | (current > table.i_range[1]))
+    return np.asarray(np.abs(current) > table.i_max)
 
 
 def _close(
@@ -240,18 +242,22 @@ def _close(
         s, i_out = a + (KAPPA - stage.beta) * u, slope * u + rest
         return u - stage.amplifier("v_out", s, i_out, plus), s, i_out
 
-    u = start
+    u, f, s, i_out = start, *miss(start)
+    largest = float(np.abs(f).max())
+    derivative = None
     for _ in range(NEWTON):
-        f, _, _ = miss(u)
-        if float(np.abs(f).max()) < CLOSE_V / 10:
+        if largest < CLOSE_V / 10:
             break
-        ahead, _, _ = miss(u + _STEP_V)
-        derivative = np.maximum((ahead - f) / _STEP_V, 0.02)
+        if derivative is None:
+            derivative = np.maximum((miss(u + _STEP_V)[0] - f) / _STEP_V, 0.02)
         u = u - np.clip(f / derivative, -0.2, 0.2)
+        f, s, i_out = miss(u)
+        before, largest = largest, float(np.abs(f).max())
+        if largest > 0.1 * before:  # the slope has changed: take it anew
+            derivative = None
     else:
         worst = np.unravel_index(int(np.abs(f).argmax()), f.shape)
         raise SimulatorError(
             f"layer '{stage.layer.name}', neuron {worst[1]}: the compact model did not converge for input {worst[0]}"
         )
-    _, s, i_out = miss(u)
     return u, s, i_out

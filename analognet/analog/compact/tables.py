@@ -31,9 +31,10 @@ from analognet.network import Array
 KAPPA: Final = 0.2
 KNEE_V: Final = 2e-3  # s is sampled densely within this of 0
 LARGEST_V: Final = 0.8  # |s| up to which a cell is tabulated
-POINTS: Final = 141  # of s, and of an activation's input
-CURRENTS: Final = 9
-COMMON_MODES: Final = 11
+POINTS: Final = 101  # of s, and of an activation's input
+CURRENTS: Final = 7
+KNEE_A: Final = 2e-6  # output currents are sampled densely within this of 0
+COMMON_MODES: Final = 5
 MODE_V: Final = 0.5  # |v(inp)| up to which an amplifier is tabulated
 _TITLE: Final = "* cell table"
 
@@ -52,12 +53,12 @@ class Conditions:
 class Table:
     """Values over (position along the knee axis, i_out, third axis).
 
-    values: name -> (POINTS, n_i, n_p) array; i_range: (lowest, highest) amperes out of the cell;
+    values: name -> (POINTS, n_i, n_p) array; i_max: largest amperes out of the cell, of either sign;
     p_range: of the third axis, v(inp) in volts, None for a cell that has none.
     """
 
     values: Mapping[str, Array]
-    i_range: tuple[float, float]
+    i_max: float
     p_range: tuple[float, float] | None
 
     @cached_property
@@ -67,8 +68,10 @@ class Table:
     def __call__(self, name: str, s: Array, i_out: Array, v_p: Array | None = None) -> Array:
         """Interpolate one quantity at points of equal shape; beyond the table its edge holds."""
         shape = self.values[name].shape
-        knee = (np.arcsinh(np.clip(s, -LARGEST_V, LARGEST_V) / KNEE_V) / _END + 1) / 2 * (shape[0] - 1)
-        axes = [knee, _position(i_out, self.i_range, shape[1])]
+        axes = [
+            _about_zero(s, LARGEST_V, KNEE_V, shape[0]),
+            _about_zero(i_out, self.i_max, KNEE_A, shape[1]),
+        ]
         if self.p_range is not None and v_p is not None:
             axes.append(_position(v_p, self.p_range, shape[2]))
         flat = np.stack([np.broadcast_to(a, s.shape).ravel() for a in axes])
@@ -76,7 +79,16 @@ class Table:
         return found.reshape(s.shape)
 
 
-_END: Final = float(np.arcsinh(LARGEST_V / KNEE_V))
+def _about_zero(value: Array, largest: float, knee: float, points: int) -> Array:
+    """Positions on an axis that `_axis` made."""
+    end = float(np.arcsinh(largest / knee))
+    found: Array = (np.arcsinh(np.clip(value, -largest, largest) / knee) / end + 1) / 2 * (points - 1)
+    return found
+
+
+def _axis(largest: float, knee: float, points: int) -> Array:
+    """(points,) values from -largest to largest, dense within `knee` of 0."""
+    return np.asarray(knee * np.sinh(np.linspace(-1, 1, points) * np.arcsinh(largest / knee)))
 
 
 def _position(value: Array, span: tuple[float, float], points: int) -> Array:
@@ -85,7 +97,7 @@ def _position(value: Array, span: tuple[float, float], points: int) -> Array:
 
 def knee_axis() -> Array:
     """(POINTS,) values of s: dense about 0, out to `LARGEST_V` on either side."""
-    return KNEE_V * np.sinh(np.linspace(-_END, _END, POINTS))
+    return _axis(LARGEST_V, KNEE_V, POINTS)
 
 
 def amplifier_table(
@@ -93,13 +105,13 @@ def amplifier_table(
     cells: Mapping[str, Cell],
     name: str,
     conditions: Conditions,
-    i_range: tuple[float, float],
+    i_max: float,
 ) -> Table:
     """Tabulate an op-amp or rectifying amplifier: `v_out` V, `i_com` A into the signal common, `i_dd` A.
 
     Raises ToolMissing, SimulatorError.
     """
-    currents = np.linspace(*i_range, CURRENTS)
+    currents = _axis(i_max, KNEE_A, CURRENTS)
     modes = np.linspace(-MODE_V, MODE_V, COMMON_MODES)
     lines, wanted = [], []
     for k, (i, v) in enumerate((i, v) for i in currents.tolist() for v in modes.tolist()):
@@ -114,7 +126,7 @@ def amplifier_table(
         conditions,
         lines,
         wanted,
-        i_range,
+        i_max,
         (-MODE_V, MODE_V),
         (CURRENTS, COMMON_MODES),
     )
@@ -126,16 +138,16 @@ def activation_table(
     name: str,
     params: Mapping[str, float],
     conditions: Conditions,
-    i_range: tuple[float, float],
+    i_max: float,
 ) -> Table:
     """Tabulate an activation cell over its input voltage: `v_out`, `i_com`, `i_dd`, and `i_in` A into it."""
-    currents = np.linspace(*i_range, CURRENTS)
+    currents = _axis(i_max, KNEE_A, CURRENTS)
     lines, wanted = [], []
     for k, i in enumerate(currents.tolist()):
         lines.append(f"Vp{k} p{k} s 0")
         lines += _copy(cells, name, technology, k, {"in": f"p{k}", "out": f"o{k}"}, i, params)
         wanted += [f"v(o{k})", *_currents(k), f"i(vp{k})"]
-    return _tabulate(technology, cells, name, conditions, lines, wanted, i_range, None, (CURRENTS,))
+    return _tabulate(technology, cells, name, conditions, lines, wanted, i_max, None, (CURRENTS,))
 
 
 def _copy(
@@ -236,7 +248,7 @@ def common_table(
     lines += [f".dc Iload {-largest_a:.9g} {largest_a + step / 2:.9g} {step:.9g}"]
     wanted = ["v(com)", "i(vdd)"]
     lines += [f".save {' '.join(wanted)}", ".end"]
-    files = {MODELS: pdk.models(sizes, conditions.corner), ".spiceinit": pdk.SPICEINIT}
+    files = {MODELS: pdk.models(sizes, conditions.corner, substrate=False), ".spiceinit": pdk.SPICEINIT}
     found = _measured("\n".join([*head, *lines]) + "\n", files, wanted)
     return Common(np.linspace(-largest_a, largest_a, POINTS), found["v(com)"], -found["i(vdd)"])
 
@@ -248,7 +260,7 @@ def _tabulate(
     conditions: Conditions,
     lines: Sequence[str],
     wanted: Sequence[str],
-    i_range: tuple[float, float],
+    i_max: float,
     p_range: tuple[float, float] | None,
     shape: tuple[int, ...],
 ) -> Table:
@@ -257,7 +269,7 @@ def _tabulate(
     deck = [*head, *lines, "Vidx idx 0 0", f"Bs s 0 V=pwl(v(idx),{samples})"]
     deck += [f".options {OPTIONS}", f".temp {conditions.temperature:.9g}", f".dc Vidx 0 {POINTS - 1} 1"]
     deck += [*wrap([".save", *wanted]), ".end"]
-    files = {MODELS: pdk.models(sizes, conditions.corner), ".spiceinit": pdk.SPICEINIT}
+    files = {MODELS: pdk.models(sizes, conditions.corner, substrate=False), ".spiceinit": pdk.SPICEINIT}
     names = ("v_out", "i_com", "i_dd", "i_in")[: len(wanted) // int(np.prod(shape))]
     signs = {"i_dd": -1.0, "i_com": 1.0, "i_in": -1.0}
     found = _measured("\n".join(deck) + "\n", files, wanted)
@@ -267,7 +279,7 @@ def _tabulate(
     }
     if not all(np.isfinite(v).all() for v in values.values()):
         raise SimulatorError(f"cell {name}: its table holds values that are not finite")
-    return Table(values, i_range, p_range)
+    return Table(values, i_max, p_range)
 
 
 def _measured(deck: str, files: Mapping[str, str], wanted: Sequence[str]) -> dict[str, Array]:

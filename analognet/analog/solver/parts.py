@@ -34,6 +34,7 @@ CORE_BODY: Final = (
     "dhi x hi opamp_clamp",
     "dlo lo x opamp_clamp",
     "bsl x c i={imax}*tanh((v(x)-v(c))/0.01)",
+    "bex x 0 i={gm}*(v(x)-v(c)-0.05*tanh((v(x)-v(c))/0.05))",
     "cc c 0 {cc}",
     "gout 0 out c 0 {1/rout}",
     "rout out 0 {rout} noisy=0",

@@ -1,0 +1,1 @@
+"""Cells of transistors, measured in ngspice over process, voltage, temperature and mismatch."""
