@@ -143,6 +143,12 @@ class Design:
         """Where on its process's map this chip is, at a temperature in Celsius."""
         return Conditions(self.corner, temperature, self.technology.vdd, self.technology.vss)
 
+    def start_conditions(self, temperature: float) -> Conditions | None:
+        """For which the compact model knows every net of this chip; None where its devices differ."""
+        if not self.technology.process or self.mismatch is not None:
+            return None
+        return self.conditions(temperature)
+
     def example_input(self) -> Array:
         """(n_in,) one input in units: the first calibration sample, or three quarters up the range."""
         if self.samples is not None:
@@ -150,6 +156,20 @@ class Design:
             return first
         low, high = self.analog.input_range
         return np.full(self.analog.n_in, low + 0.75 * (high - low))
+
+    def training_data(self) -> Dataset:
+        """What the circuit was scaled with: its own samples, or its built-in set's training split.
+
+        Raises InputError where there is neither.
+        """
+        if self.samples is not None:
+            return self.samples
+        if self.dataset is None:
+            raise InputError(
+                f"network '{printable(self.network.name)}' has no training data at hand; "
+                "convert it with --calibrate DATA"
+            )
+        return load_data(self.dataset, self.network.n_in, self.network.n_out, split="train")
 
     @cached_property
     def transient_netlist(self) -> str:
@@ -239,13 +259,33 @@ def convert(
     return design
 
 
+def reconverted(design: Design, network: Network, training: Dataset) -> Design:
+    """The design of other weights of the same shape: same parts, topology and inputs, ranges of training data.
+
+    Raises InputError where they cannot be realised.
+    """
+    ranges = data_ranges(network, training.x)
+    analog = map_network(
+        network, design.technology, design.cells, design.analog.input_range, ranges, design.analog.topology
+    )
+    source = {"model_sha256": _weights_digest(network), "data_sha256": training.digest}
+    made = replace(
+        design, network=network, analog=analog, ranges=ranges, calibration="data", source=source, notes=()
+    )
+    rules.check(made.circuit)
+    return made
+
+
 def _loaded(model: str | Path | LoadedModel | Network, activations: str | None) -> LoadedModel:
     if isinstance(model, LoadedModel):
         return model
     if isinstance(model, Network):
-        weights = b"".join(layer.weight.tobytes() + layer.bias.tobytes() for layer in model.layers)
-        return LoadedModel(model, storage.digest(weights))
+        return LoadedModel(model, _weights_digest(model))
     return load(model, activations)
+
+
+def _weights_digest(network: Network) -> str:
+    return storage.digest(b"".join(layer.weight.tobytes() + layer.bias.tobytes() for layer in network.layers))
 
 
 def _technology(

@@ -214,6 +214,7 @@ def simulate(
             jobs=jobs,
             timeout_s=timeout_s,
             files=design.dc_files,
+            conditions=design.start_conditions(temperature),
             progress=advance,
         )
     if points.clipped:

@@ -200,7 +200,9 @@ def _check_body(text: str, name: str) -> None:
 def _check_ratings(name: str, words: Mapping[str, str], ratings: Mapping[str, tuple[float, ...]]) -> None:
     for key in _PAIRS:
         if key in words and not (len(ratings.get(key, ())) >= 2 and ratings[key][0] <= ratings[key][1]):
-            raise InputError(f"cell '{name}': {key} needs two numbers, the smaller one first")
+            raise InputError(
+                f"cell '{name}': {key} needs two numbers, the smaller one first or both the same"
+            )
     if "polarity" in words and ratings.get("polarity", (0.0,))[0] not in (1.0, -1.0):
         raise InputError(f"cell '{name}': polarity is 1 or -1")
     if "units" in words and not ratings.get("units", (0.0,))[0] >= 1:

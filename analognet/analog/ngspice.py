@@ -39,7 +39,7 @@ OP, DC, AC, NOISE, TRAN = (
 )
 _QUOTED = 600  # characters of ngspice's own words in an error
 _RAW_LIMIT = 2 << 30  # bytes of a result
-Read = TypeVar("Read")
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -71,15 +71,12 @@ def run_deck(
     Raises ToolMissing, or SimulatorError with ngspice's words.
     """
 
-    def read(raw: bytes, log: str) -> dict[str, Array]:
+    def believe(raw: bytes, log: str) -> dict[str, Array]:
         vectors = parse_raw(raw)
-        found = _checked(vectors, wanted, log)
-        for values in found.values():
-            if points is not None and len(values) != points:
-                raise SimulatorError(f"ngspice gave {len(values)} of {points} points: {_words(log)}")
+        found = _checked(vectors, wanted, log, points)
         return vectors if everything else found
 
-    vectors, done = _run(deck, timeout_s, files, on_point, read)
+    vectors, done = _run(deck, timeout_s, files, on_point, believe)
     return SpiceRun(vectors, done.cpu_s, done.wall_s, done.stdout + done.stderr)
 
 
@@ -96,14 +93,14 @@ def run_analyses(
     `run_deck`. Raises what `run_deck` raises.
     """
 
-    def read(raw: bytes, log: str) -> dict[str, dict[str, Array]]:
+    def believe(raw: bytes, log: str) -> dict[str, dict[str, Array]]:
         plots = dict(parse_plots(raw))
         missing = [name for name in wanted if name not in plots]
         if missing:
             raise SimulatorError(f"ngspice left out its {', '.join(missing)}: {_words(log)}")
         return {name: _checked(plots[name], vectors, log) for name, vectors in wanted.items()}
 
-    return _run(deck, timeout_s, files, None, read)[0]
+    return _run(deck, timeout_s, files, None, believe)[0]
 
 
 def _run(
@@ -111,10 +108,10 @@ def _run(
     timeout_s: float,
     files: Mapping[str, str] | None,
     on_point: Callable[[int], None] | None,
-    read: Callable[[bytes, str], Read],
-) -> tuple[Read, process.Finished]:
-    """What `read` makes of the raw file and the log of a run that ended by itself and complained of
-    nothing. Raises SimulatorError, also where `read` does; the log is then kept, and named.
+    believe: Callable[[bytes, str], Found],
+) -> tuple[Found, process.Finished]:
+    """Run a deck; what `believe` makes of its raw file and its words. Where it cannot be believed the
+    deck and what ngspice said are kept. Raises ToolMissing, SimulatorError.
     """
     program = process.find_tool("ngspice")
     with tempfile.TemporaryDirectory(prefix="analognet-") as name:
@@ -130,29 +127,35 @@ def _run(
             file_bytes=_RAW_LIMIT,
             on_output=None if on_point is None else lambda tail: _report(tail, on_point),
         )
-        log = done.stdout + done.stderr
         try:
-            if done.fault:
-                raise SimulatorError(f"ngspice {done.fault}: {_words(log)}")
-            if fault := fault_in(log):
-                raise SimulatorError(f"ngspice: {fault}")
-            raw = directory / "out.raw"
-            if raw.is_symlink() or not raw.is_file():
-                raise SimulatorError(
-                    f"ngspice ended with code {done.returncode} and wrote no result: {_words(log)}"
-                )
-            return read(raw.read_bytes(), log), done
+            return _trusted(done, directory / "out.raw", believe), done
         except SimulatorError as e:
             raise SimulatorError(f"{e}{keep_logs(directory, 'ngspice', ['deck.cir'])}") from None
 
 
-def _checked(vectors: Mapping[str, Array], wanted: Sequence[str], log: str) -> dict[str, Array]:
+def _trusted(done: process.Finished, raw: Path, believe: Callable[[bytes, str], Found]) -> Found:
+    """What `believe` makes of a run that ended by itself and complained of nothing. Raises SimulatorError."""
+    log = done.stdout + done.stderr
+    if done.fault:
+        raise SimulatorError(f"ngspice {done.fault}: {_words(log)}")
+    if fault := fault_in(log):
+        raise SimulatorError(f"ngspice: {fault}")
+    if raw.is_symlink() or not raw.is_file():
+        raise SimulatorError(f"ngspice ended with code {done.returncode} and wrote no result: {_words(log)}")
+    return believe(raw.read_bytes(), log)
+
+
+def _checked(
+    vectors: Mapping[str, Array], wanted: Sequence[str], log: str, points: int | None = None
+) -> dict[str, Array]:
     """The wanted vectors, all there and finite. Raises SimulatorError."""
     missing = [w for w in wanted if w.lower() not in vectors]
     if missing:
         raise SimulatorError(f"ngspice left out {', '.join(missing[:5])} of its result: {_words(log)}")
     found = {w: vectors[w.lower()] for w in wanted}
     for vector, values in found.items():
+        if points is not None and len(values) != points:
+            raise SimulatorError(f"ngspice gave {len(values)} of {points} points: {_words(log)}")
         if not np.isfinite(values).all():
             raise SimulatorError(f"ngspice gave values of {vector} that are not finite: {_words(log)}")
     return found

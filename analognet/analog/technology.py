@@ -24,7 +24,6 @@ NOMINAL_C: Final = 27.0  # SPICE's nominal temperature
 RESISTANCE_CORNERS: Final = {"ll": -1, "lh": -1, "hl": 1, "hh": 1}
 
 LIMITS: Final = "limits.toml"  # beside a technology: what its cells are held to, no technology
-
 _STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 CellName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Positive = Annotated[float, Field(gt=0)]

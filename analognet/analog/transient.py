@@ -111,6 +111,7 @@ def simulate_transitions(
         timeout_s=timeout_s,
         hidden=True,
         files=design.dc_files,
+        conditions=design.start_conditions(temperature),
     )
     goals = [(*target.hidden_v, target.outputs_v)]
     done = 0

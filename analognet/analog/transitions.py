@@ -13,8 +13,8 @@ from analognet.errors import UsageError
 from analognet.network import Array
 
 RANDOM: Final = "random"
-MOST: Final = 100_000
 RISE_S: Final = 1e-9  # in which the inputs ramp from their old to their new values
+MOST: Final = 100_000
 _POOL: Final = 400  # inputs that the constructed cases are looked for in
 
 

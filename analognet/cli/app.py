@@ -15,7 +15,20 @@ from typing import Any
 import typer
 
 from analognet import process
-from analognet.cli import bom, characterize, console, convert, doctor, draw, options, simulate, vhdl
+from analognet.cli import (
+    bom,
+    characterize,
+    compare,
+    console,
+    convert,
+    doctor,
+    draw,
+    finetune,
+    options,
+    reproduce,
+    simulate,
+    vhdl,
+)
 from analognet.cli.console import err
 from analognet.cli.examples import EXAMPLES
 from analognet.errors import AnalogNetError, InputError
@@ -59,8 +72,11 @@ def _with_volume(command: Callable[..., None]) -> Callable[..., None]:
 
 _add("convert", convert.convert)
 _add("simulate", simulate.simulate)
+_add("finetune", finetune.finetune)
 _add("vhdl", vhdl.vhdl)
 _add("vhdl-sweep", vhdl.sweep)
+_add("compare", compare.compare)
+_add("reproduce", reproduce.reproduce)
 _add("bom", bom.bom)
 _add("draw", draw.draw)
 _add("characterize", characterize.characterize)

@@ -16,6 +16,16 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "analognet simulate --transient 20 --json",
         "analognet simulate --sweep 'opamp=opa4192,lm358;r_f=5e3,10e3'",
     ),
+    "finetune": ("analognet finetune build/digits --data digits",),
+    "compare": (
+        "analognet compare model.safetensors --data digits --quick",
+        "analognet compare model.safetensors --data test.npz --technology board,sky130 --out report",
+    ),
+    "reproduce": ("analognet reproduce report/report.json",),
+    "characterize": (
+        "analognet characterize sky130",
+        "analognet characterize sky130 --cells opamp_miller --samples 20",
+    ),
     "vhdl": (
         "analognet vhdl model.safetensors --data digits",
         "analognet vhdl build/digits --bits 6 --lanes 32,10 --synth ecp5",
@@ -31,10 +41,6 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "draw": (
         "analognet draw",
         "analognet draw build/digits --image 3 --waveforms --ltspice",
-    ),
-    "characterize": (
-        "analognet characterize sky130",
-        "analognet characterize sky130 --cells opamp_miller,bias_gen --corners tt,ss --samples 0",
     ),
     "doctor": (
         "analognet doctor",
