@@ -134,11 +134,7 @@ def test_defaults_come_from_technology_and_part() -> None:
     spread = default_spread(small(opamp="lm358", full_scale=2.0))
     assert spread.resistor_tolerance == 0.001
     assert spread.vos_sigma == 2.3e-3
-    assert set(spread.active) == set(SOURCES) - {
-        "temperature",
-        "strips",
-        "cells",
-    }  # the last two are a chip's
+    assert set(spread.active) == set(SOURCES) - {"temperature", "strips", "cells"}  # the last two are chips'
 
 
 def run(design: Design, n: int = 12, **options: object) -> MonteCarlo:
