@@ -163,7 +163,7 @@ def _technology(name: str) -> Finding:
 
 def _design_kit() -> Finding:
     """The device models of the sky130 process, which come from its design kit."""
-    name, kind, needed_for = "sky130 PDK", "models", "--technology sky130"
+    name, kind, needed_for = "sky130 PDK", "models", "--technology sky130, characterize"
     try:
         kit = pdk.find()
     except AnalogNetError as e:

@@ -1013,6 +1013,10 @@ def command_lines() -> Iterator[Case]:
         (("vhdl-sweep", MODEL, "--clock=0"), "--clock"),
         (("vhdl-sweep", MODEL, "--clock=-1"), "--clock"),
         (("doctor", "--nonsense"), "No such option"),
+        (("characterize", "sky13"), "did you mean 'sky130'?"),
+        (("characterize", "\x1b[31m"), r"\x1b[31m"),
+        (("characterize", "sky130", "--samples=-1"), "0, or from 2 to 10000"),
+        (("characterize", "sky130", "--jobs=1000000"), "from 1 to 64"),
     ):
         yield Case(f"command line: {' '.join(argv)[:60]!r}", argv, 2, words)
     yield Case("command line: a module that is not there", ("convert", "no_such_module:f"), 3, "imported")
