@@ -35,7 +35,7 @@ from analognet.data import Dataset, load_data
 from analognet.errors import InputError, UsageError
 from analognet.loading import LoadedModel, load
 from analognet.loading.metadata import DATASETS
-from analognet.names import file_stem, printable
+from analognet.names import did_you_mean, file_stem, printable
 from analognet.network import Activation, Array, Dense, Network
 
 KIND: Final = "analognet-design"
@@ -309,10 +309,16 @@ def _technology(
             raise UsageError(f"technology {technology.name} has no value '{printable(key)}' to set")
         place[key] = value
     opamp = str(values["opamp"])
+    wrong = UsageError if "opamp" in overrides else InputError  # what was typed, or a file of the user's
     values["opamp"] = opamp if opamp in cells else f"opamp_{opamp}"
     if values["opamp"] not in cells or cells[values["opamp"]].family != "opamp":
         parts = ", ".join(sorted(n.removeprefix("opamp_") for n, c in cells.items() if c.family == "opamp"))
-        raise UsageError(f"op-amp '{printable(opamp)}' is not among the cells; there are {parts}")
+        raise wrong(
+            f"op-amp '{printable(opamp)}' is not among the cells; there are {parts}"
+            f"{did_you_mean(opamp, parts.split(', '))}"
+        )
+    if "a0" not in cells[values["opamp"]].figures:
+        raise InputError(f"op-amp '{printable(opamp)}' has no parameter a0, its open-loop gain")
     if changed:
         try:
             technology = parse_technology(values, f"technology {technology.name}")
@@ -321,7 +327,7 @@ def _technology(
     part = cells[technology.opamp]
     least, most = part.ratings.get("supply", (0.0, np.inf))[:2]
     if not least <= technology.vdd - technology.vss <= most:
-        raise UsageError(
+        raise wrong(
             f"op-amp {technology.opamp} works on {least:g} to {most:g} V, "
             f"technology {technology.name} gives it {technology.vdd - technology.vss:g} V"
         )
@@ -335,7 +341,7 @@ def _choose_cell(values: dict[str, Any], cells: Mapping[str, Cell], activation: 
         fitting = sorted(n for n, c in cells.items() if c.activation == activation.removesuffix("_neg"))
         raise UsageError(
             f"cell '{printable(name)}' does not compute {printable(activation)}; "
-            f"there are {', '.join(fitting) or 'none that do'}"
+            f"there are {', '.join(fitting) or 'none that do'}{did_you_mean(name, fitting)}"
         )
     if cell.family == "amplifier":
         values["amplifiers"][activation] = name
@@ -432,7 +438,7 @@ def open_design(directory: Path) -> Design:
             for i, values in enumerate(description["activations"])
         )
         network = Network(str(names["network"]), layers)
-        technology = parse_technology(description["technology"], where)
+        technology = parse_technology(description["technology"], "technology")
         ranges = tuple(LayerRange(tuple(r["z"]), tuple(r["partial"])) for r in description["ranges"])
         low, high = (float(v) for v in description["input_range"])
         analog = map_network(network, technology, cells, (low, high), ranges, description["topology"])
@@ -446,7 +452,7 @@ def open_design(directory: Path) -> Design:
             samples=_samples(directory, files, network),
             source=dict(description["source"]),
         )
-    except UsageError as e:  # what convert would call a wrong option is a damaged file here
+    except (UsageError, InputError) as e:  # what convert would call a wrong option is a damaged file here
         raise InputError(f"{where}: {e}; run analognet convert again") from None
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError, SafetensorError) as e:
         raise InputError(

@@ -1,11 +1,13 @@
 """Directories that are either complete or not there, and say what they hold.
 
 A directory is written under a temporary name beside its own, gets a manifest of digests, and
-is renamed into place; a reader checks the digests.
+is exchanged for what stood in its place; a reader checks the digests.
 """
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import hashlib
 import json
 import os
@@ -16,10 +18,13 @@ from pathlib import Path
 from typing import Final
 
 from analognet.errors import InputError, UsageError
+from analognet.loading.files import read_regular
+from analognet.locks import UNFINISHED, locked, unfinished
 from analognet.names import printable
 
 MANIFEST: Final = "manifest.json"
 _FILE_LIMIT: Final = 8 << 30
+_MANIFEST_LIMIT: Final = 1 << 24
 
 
 def digest(data: bytes) -> str:
@@ -35,7 +40,9 @@ def to_json(value: object) -> str:
 def write_file(path: Path, data: bytes) -> None:
     """Write one file whole or not at all. Raises InputError where the file system refuses."""
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as f:
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=f".{path.name[:100]}.", suffix=UNFINISHED, delete=False
+        ) as f:
             temporary = Path(f.name)
             try:
                 f.write(data)
@@ -58,8 +65,9 @@ def check_target(directory: Path, kind: str) -> None:
         )
     if directory.is_dir() and any(directory.iterdir()):
         try:
-            ours = json.loads((directory / MANIFEST).read_bytes())["kind"] == kind
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            text = read_regular(directory / MANIFEST, "manifest", _MANIFEST_LIMIT)
+            ours = json.loads(text)["kind"] == kind
+        except (InputError, OSError, ValueError, KeyError, TypeError, RecursionError):
             ours = False
         if not ours:
             raise UsageError(
@@ -75,30 +83,42 @@ def write_directory(directory: Path, kind: str, files: Mapping[str, bytes]) -> N
     """
     check_target(directory, kind)
     manifest = {"kind": kind, "files": {name: digest(data) for name, data in sorted(files.items())}}
-    temporary: Path | None = None
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}."))
-        for name, data in {**files, MANIFEST: to_json(manifest).encode()}.items():
-            path = temporary / name
-            path.parent.mkdir(exist_ok=True)
-            with path.open("wb") as f:
-                f.write(data)
-                f.flush()
-                os.fsync(f.fileno())
-        temporary.chmod(0o755)
-        if directory.exists():
-            old = temporary.with_name(f"{temporary.name}.old")
-            directory.rename(old)
-            temporary.rename(directory)
-            shutil.rmtree(old)
-        else:
-            temporary.rename(directory)
+        with unfinished(directory) as fresh:
+            for name, data in {**files, MANIFEST: to_json(manifest).encode()}.items():
+                path = fresh / name
+                path.parent.mkdir(exist_ok=True)
+                with path.open("wb") as f:
+                    f.write(data)
+                    f.flush()
+                    os.fsync(f.fileno())
+            fresh.chmod(0o755)
+            if directory.is_dir():
+                with locked(directory):
+                    _exchange(fresh, directory)
+            else:
+                fresh.rename(directory)
     except OSError as e:
-        raise InputError(f"{printable(directory)} cannot be written: {e.strerror}") from e
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+        words = (
+            "another run wrote it meanwhile"
+            if e.errno in (errno.ENOTEMPTY, errno.EEXIST) and directory.is_dir()
+            else e.strerror
+        )
+        raise InputError(f"{printable(directory)} cannot be written: {words}") from e
+
+
+def _exchange(fresh: Path, directory: Path) -> None:
+    """Put a directory in another's place: in one step where the system can, so that no moment has neither."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if hasattr(libc, "renameat2"):
+        here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE of linux/fcntl.h and linux/fs.h
+        if libc.renameat2(here, os.fsencode(fresh), here, os.fsencode(directory), exchange) == 0:
+            return
+    old = fresh.with_name(f"{fresh.name.removesuffix(UNFINISHED)}-old{UNFINISHED}")
+    directory.rename(old)
+    fresh.rename(directory)
+    shutil.rmtree(old)
 
 
 def read_directory(directory: Path, kind: str) -> dict[str, bytes]:
@@ -108,8 +128,8 @@ def read_directory(directory: Path, kind: str) -> dict[str, bytes]:
     """
     where = f"build directory '{printable(directory)}'"
     try:
-        manifest = json.loads((directory / MANIFEST).read_bytes())
-    except (OSError, ValueError, RecursionError):  # the last from JSON that is nested too deeply
+        manifest = json.loads(read_regular(directory / MANIFEST, "manifest", _MANIFEST_LIMIT))
+    except (InputError, OSError, ValueError, RecursionError):  # the last from JSON that is nested too deeply
         raise InputError(f"{where} has no readable {MANIFEST}; make it with analognet convert") from None
     if (
         not isinstance(manifest, dict)
@@ -122,12 +142,7 @@ def read_directory(directory: Path, kind: str) -> dict[str, bytes]:
         path = directory / name
         if Path(name).is_absolute() or ".." in Path(name).parts or not _is_file(path):
             raise InputError(f"{where}: {printable(name)} is missing; run analognet convert again")
-        if path.stat().st_size > _FILE_LIMIT:
-            raise InputError(f"{where}: {printable(name)} is over {_FILE_LIMIT} bytes")
-        try:
-            data = path.read_bytes()
-        except OSError as e:
-            raise InputError(f"{where}: {printable(name)} cannot be read: {e.strerror}") from None
+        data = read_regular(path, "file", _FILE_LIMIT)
         if digest(data) != wanted:
             raise InputError(
                 f"{where}: {printable(name)} was changed after convert; run analognet convert again"

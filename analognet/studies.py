@@ -144,7 +144,8 @@ def spread_study(
         calibrator = calibration.calibrator(design, measured.x, chosen, adc_bits=trim_adc)
     checkpoint = None
     if directory is not None:
-        what = f"{data.digest} {len(data)} {seed} {temperature!r} {corner} {chosen!r} {device} {trim_adc}"
+        netlist = storage.digest(design.netlist.encode())
+        what = f"{netlist} {data.digest} {len(data)} {seed} {temperature!r} {corner} {chosen!r} {device} {trim_adc}"
         checkpoint = directory / f"monte_carlo_{storage.digest(what.encode())[:16]}.npz"
     found = monte_carlo(
         design,

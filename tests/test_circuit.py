@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import networkx as nx
 import numpy as np
 import pytest
 from conftest import ACTIVATIONS, TOPOLOGIES, dense, example, random_network
 
 from analognet.analog import build
 from analognet.analog.circuit import Circuit, Instance, Star
+from analognet.analog.wiring import wiring
 from analognet.design import Design, convert
 from analognet.network import Network
 
@@ -99,3 +101,21 @@ def test_building_is_pure(activation: str) -> None:
     assert [s.pins for s in again.subcircuits] == [s.pins for s in design.circuit.subcircuits]
     assert again.title == design.circuit.title
     assert np.array_equal(list(stars(again, "R").values()), list(stars(design.circuit, "R").values()))
+
+
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+@pytest.mark.parametrize("activation", ["relu", "sigmoid"])
+def test_wiring_is_the_graph_in_numbers(topology: str, activation: str) -> None:
+    """The same nets, neighbours and parts as networkx finds, cells taken away."""
+    design = convert(random_network((5, 4, 3), (activation, "linear")), topology=topology)
+    graph, wired = design.circuit.graph(), wiring(design.circuit)
+    cells = {n for n, kind in graph.nodes(data="kind") if kind == "cell"}
+    assert {name for name, _ in wired.cells} == cells
+    assert sum(len(pins) for _, pins in wired.cells) == sum(
+        len(data["pins"]) for _, _, data in graph.edges(data=True) if "pins" in data
+    )
+    graph.remove_nodes_from(cells)
+    assert dict(zip(wired.nets, wired.neighbours().tolist(), strict=True)) == dict(graph.degree())
+    n, part_of = wired.components()
+    parts = [{wired.nets[i] for i in np.flatnonzero(part_of == k)} for k in range(n)]
+    assert {frozenset(p) for p in parts} == {frozenset(c) for c in nx.connected_components(graph)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 
 from analognet.errors import InputError
 from analognet.network import Array
+
+_log = logging.getLogger("analognet.checkpoint")
 
 
 @dataclass(frozen=True)
@@ -74,9 +77,9 @@ class Counts:
                     boards, right = arrays[name].tolist(), arrays[f"{source}_right"].tolist()
                     self.found[source] = dict(zip(boards, right, strict=True))
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as e:
-            raise InputError(
-                f"checkpoint '{path.name}' cannot be read ({e!r}); remove it to start again"
-            ) from None
+            _log.info("checkpoint %s is damaged and begun again: %r", path.name, e)
+            self.found = {}
+            return
         if key != self.key:
             raise InputError(
                 f"checkpoint '{path.name}' is of another design, data, seed or spread; remove it to start again"

@@ -131,12 +131,12 @@ class Circuit:
         found.update({s.name: s.pins for s in self.subcircuits})
         return found
 
-    def graph(self, values: bool = True) -> nx.Graph:
+    def graph(self) -> nx.Graph:
         """The flat circuit as a networkx graph.
 
         Nodes are nets (`kind="net"`, `role` for the top's pins) named by their path, and cell
         instances (`kind="cell"`, `of` the cell). An edge between two nets is a resistor, with its
-        `name` and `ohms` unless values is False; two resistors in parallel share an edge. An edge
+        `name` and `ohms`; two resistors in parallel share an edge. An edge
         between a cell and a net holds `pins`, a tuple of (pin, role).
         """
         graph = nx.Graph()
@@ -151,7 +151,7 @@ class Circuit:
                 nets = [outer.get(n) or path + n for n in element.nets]
                 if isinstance(element, Star):
                     hub = outer.get(element.hub) or path + element.hub
-                    graph.add_edges_from(self._resistors(element, hub, nets, path, values))
+                    graph.add_edges_from(self._resistors(element, hub, nets, path))
                 elif element.of in inner:
                     child = inner[element.of]
                     named = dict(zip(child.pin_names, nets, strict=True))
@@ -169,9 +169,7 @@ class Circuit:
         return graph
 
     @staticmethod
-    def _resistors(star: Star, hub: str, nets: list[str], path: str, values: bool) -> list[tuple[Any, ...]]:
-        if not values:
-            return [(net, hub) for net in nets]
+    def _resistors(star: Star, hub: str, nets: list[str], path: str) -> list[tuple[Any, ...]]:
         named = zip(nets, star.names, star.ohms.tolist(), strict=True)
         return [(net, hub, {"name": path + name, "ohms": ohms}) for net, name, ohms in named]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -26,6 +27,11 @@ def render(circuit: Circuit) -> str:
     The first line is the title, as SPICE wants it. No analysis and no `.end`: a bench follows.
     A network with more nets than an instance can have pins is written flat.
     """
+    return "".join(pieces(circuit))
+
+
+def pieces(circuit: Circuit) -> Iterator[str]:
+    """The same text in pieces of whole lines, none longer than a neuron's: for what memory must not hold."""
     lines = [f"* {circuit.title}"]
     lines += [f"* {note}" for note in circuit.notes]
     if circuit.process:
@@ -34,13 +40,19 @@ def render(circuit: Circuit) -> str:
         lines += ["", *cell.text.strip().splitlines()]
         if cell.name == circuit.opamp:
             lines += ["", *opamp_role(cell)]
+    yield _text(lines)
     if is_flat(circuit):
         outer = {n: "0" if n == "com" else n for n in circuit.top.pin_names}
-        lines += ["", *_flat(circuit, circuit.top, INSTANCE.lower(), outer)]
+        yield "\n"
+        yield from _flat(circuit, circuit.top, INSTANCE.lower(), outer)
     else:
         for sub in circuit.subcircuits:
-            lines += ["", *_subcircuit(sub)]
-    return "\n".join(lines) + "\n"
+            yield "\n"
+            yield from _subcircuit(sub)
+
+
+def _text(lines: Iterable[str]) -> str:
+    return "".join([f"{line}\n" for line in lines])
 
 
 def is_flat(circuit: Circuit) -> bool:
@@ -54,32 +66,40 @@ def _flat(circuit: Circuit, sub: Subcircuit, path: str, outer: dict[str, str]) -
     So a node is found by the same name in both forms: `xnet.xlayer0.n3`.
     """
     inner = {s.name: s for s in circuit.subcircuits}
-    yield f"* {sub.title}"
-
-    def net(name: str) -> str:
-        return outer.get(name) or f"{path}.{name}"
-
+    net = _Paths(outer, path)
+    yield f"* {sub.title}\n"
     for group in sub.groups:
-        if group.elements:
-            yield f"* {group.title}"
+        lines = [f"* {group.title}"] if group.elements else []
         for element in group.elements:
             name = f"{path}.{element.name.lower()}" if isinstance(element, Instance) else ""
             if isinstance(element, Shunt):
-                yield f"C.{path}.{element.name} {net(element.net)} vss {element.farads:.9g}"
+                lines.append(f"C.{path}.{element.name} {net[element.net]} vss {element.farads:.9g}")
             elif isinstance(element, Star):
-                names = tuple(f"R.{path}.{n}" for n in element.names)
-                nets = tuple(net(n) for n in element.nets)
-                if element.middle_f is None:
-                    yield from _resistors(names, nets, net(element.hub), element.ohms)
-                else:
-                    yield from _strips(names, nets, net(element.hub), element)
+                nets = tuple(map(net.__getitem__, element.nets))
+                prefix = f"R.{path}.{element.prefix}"
+                lines += _star(replace(element, prefix=prefix, hub=net[element.hub], nets=nets))
             elif element.of in inner:
                 child = inner[element.of]
-                pins = {p: net(n) for p, n in zip(child.pin_names, element.nets, strict=True)}
+                pins = {p: net[n] for p, n in zip(child.pin_names, element.nets, strict=True)}
+                yield _text(lines)
+                lines = []
                 yield from _flat(circuit, child, name, pins)
             else:
-                nets = tuple(net(n) for n in element.nets)
-                yield from _instance(Instance(name, element.of, nets, element.params))
+                nets = tuple(net[n] for n in element.nets)
+                lines += _instance(Instance(name, element.of, nets, element.params))
+        yield _text(lines)
+
+
+class _Paths(dict[str, str]):
+    """Net as a subcircuit calls it -> as the flat netlist does; its own ones stand under its path."""
+
+    def __init__(self, outer: dict[str, str], path: str) -> None:
+        super().__init__(outer)
+        self._path = path
+
+    def __missing__(self, name: str) -> str:
+        full = self[name] = f"{self._path}.{name}"
+        return full
 
 
 def opamp_role(part: Cell) -> Iterator[str]:
@@ -91,14 +111,12 @@ def opamp_role(part: Cell) -> Iterator[str]:
     yield ".ends"
 
 
-def _subcircuit(sub: Subcircuit) -> list[str]:
-    lines = [f"* {sub.title}", *wrap([f".subckt {sub.name}", *sub.pin_names])]
+def _subcircuit(sub: Subcircuit) -> Iterator[str]:
+    yield _text([f"* {sub.title}", *wrap([f".subckt {sub.name}", *sub.pin_names])])
     for group in sub.groups:
         if group.elements:
-            lines.append(f"* {group.title}")
-        for element in group.elements:
-            lines += _element(element)
-    return [*lines, ".ends"]
+            yield _text([f"* {group.title}", *(line for e in group.elements for line in _element(e))])
+    yield ".ends\n"
 
 
 def _element(element: Element) -> list[str]:
@@ -106,12 +124,18 @@ def _element(element: Element) -> list[str]:
         return _instance(element)
     if isinstance(element, Shunt):
         return [f"{element.name} {element.net} vss {element.farads:.9g}"]
+    return _star(element)
+
+
+def _star(element: Star) -> list[str]:
     if element.middle_f is not None:
         return list(_strips(element.names, element.nets, element.hub, element))
+    hub = element.hub
     if len(element.labels) == 1:
-        return _resistors(element.names, element.nets, element.hub, element.ohms)
+        values = zip(element.names, element.nets, element.ohms.tolist(), strict=True)
+        return [f"{name} {net} {hub} {ohms:.9g}" for name, net, ohms in values]
     # the inner loop of every conversion: one string per resistor, made at once
-    start, hub = f"{element.prefix}_", element.hub
+    start = f"{element.prefix}_"
     values = zip(element.labels, element.nets, element.ohms.tolist(), strict=True)
     return [f"{start}{label} {net} {hub} {ohms:.9g}" for label, net, ohms in values]
 
@@ -119,11 +143,6 @@ def _element(element: Element) -> list[str]:
 def _instance(element: Instance) -> list[str]:
     params = [f"{k}={v:.9g}" for k, v in element.params]
     return wrap([element.name, *element.nets, element.of, *params])
-
-
-def _resistors(names: Sequence[str], nets: Sequence[str], hub: str, ohms: Array) -> list[str]:
-    values = zip(names, nets, ohms.tolist(), strict=True)
-    return [f"{name} {net} {hub} {value:.9g}" for name, net, value in values]
 
 
 def _strips(names: Sequence[str], nets: Sequence[str], hub: str, star: Star) -> Iterator[str]:

@@ -1,13 +1,14 @@
-"""Electrical rule checks on a circuit's graph, before a netlist is written.
+"""Electrical rule checks on a circuit, before a netlist is written.
 
 ngspice lets a floating node pass with a warning at most, so these are found here.
 """
 
 from __future__ import annotations
 
-import networkx as nx
+import numpy as np
 
 from analognet.analog.circuit import Circuit
+from analognet.analog.wiring import wiring
 from analognet.errors import InputError
 
 _SHOWN = 5
@@ -21,39 +22,40 @@ def violations(circuit: Circuit) -> list[str]:
     undriven input: a cell's input with neither a driver nor a resistor
     no DC path: a net that no resistor connects with a driver
     """
-    graph = circuit.graph(values=False)
-    kinds = nx.get_node_attributes(graph, "kind")
-    nets = [n for n, kind in kinds.items() if kind == "net"]
-    cells = [n for n, kind in kinds.items() if kind == "cell"]
-    roles = nx.get_node_attributes(graph, "role")
-    drivers: dict[str, list[str]] = {n: [] for n in nets}
-    inputs: list[tuple[str, str]] = []
+    wired = wiring(circuit)
+    nets, roles = wired.nets, wired.roles
+    drivers: list[list[str]] = [[] for _ in nets]
     for net, role in roles.items():
         if role != "out":
-            drivers[net].append(f"pin {net}")
-    touching = dict(graph.degree())
-    for cell in cells:
-        for net, data in graph[cell].items():
-            touching[net] += len(data["pins"]) - 1
-            for pin, role in data["pins"]:
-                if role == "out":
-                    drivers[net].append(cell)
-                elif role == "in":
-                    inputs.append((net, f"{cell}.{pin}"))
-    found = [f"shorted outputs: {n} is driven by {', '.join(d)}" for n, d in drivers.items() if len(d) > 1]
+            drivers[net].append(f"pin {nets[net]}")
+    resistive = wired.neighbours()
+    touching = resistive.tolist()
+    inputs: list[tuple[int, str]] = []
+    for cell, pins in wired.cells:
+        for pin, role, net in pins:
+            touching[net] += 1
+            if role == "out":
+                drivers[net].append(cell)
+            elif role == "in":
+                inputs.append((net, f"{cell}.{pin}"))
+    found = [
+        f"shorted outputs: {nets[n]} is driven by {', '.join(d)}" for n, d in enumerate(drivers) if len(d) > 1
+    ]
     found += [
-        f"floating node: only one element touches {n}"
-        for n in nets
+        f"floating node: only one element touches {name}"
+        for n, name in enumerate(nets)
         # an output that nothing takes is sound: a neuron whose weights are all zero leaves one
         if n not in roles and touching[n] < 2 and not drivers[n]
     ]
-    graph.remove_nodes_from(cells)  # what is left are nets and resistors
     for net, pin in inputs:
-        if not drivers[net] and not graph.degree(net):
-            found.append(f"undriven input: nothing drives {pin} on {net}")
-    for component in nx.connected_components(graph):
-        if not any(drivers[n] for n in component):
-            found.append(f"no DC path: {min(component)} and {len(component) - 1} other nets reach no driver")
+        if not drivers[net] and not resistive[net]:
+            found.append(f"undriven input: nothing drives {pin} on {nets[net]}")
+    parts, part_of = wired.components()
+    driven = np.zeros(parts, dtype=bool)
+    driven[part_of[[n for n, d in enumerate(drivers) if d]]] = True
+    for part in np.flatnonzero(~driven).tolist():
+        members = [nets[n] for n in np.flatnonzero(part_of == part).tolist()]
+        found.append(f"no DC path: {min(members)} and {len(members) - 1} other nets reach no driver")
     return found
 
 

@@ -27,6 +27,7 @@ STARTED_CHUNK = 100  # the same with a table for every net of a chip
 STARTS_PAY = 500  # neurons times inputs; for fewer, the cells' tables cost more than they save
 SAFETY = 3.0  # the bound on plausible error over the sum of known error sources
 FLOOR_V = 1e-3
+ZERO_V = 1e-9
 CLIPPED_V = 1e-4  # a node beyond its limit by less has not clipped
 
 Progress = Callable[[int], None]
@@ -147,7 +148,8 @@ def similar_first(network: AnalogNetwork, x: Array) -> NDArray[np.int64]:
     iterations: this saves a fifth to a third of ngspice's time. Greedy nearest neighbour on the
     signs of all summing amplifiers' outputs.
     """
-    signs = np.hstack([v_sum > 0 for v_sum, _ in network.voltages(x)]).astype(np.int8)
+    # not above 0: a sum that is zero comes out as some 1e-17 of either sign, by how memory is aligned
+    signs = np.hstack([v_sum > ZERO_V for v_sum, _ in network.voltages(x)]).astype(np.int8)
     order = []
     for start in range(0, len(x), CHUNK):
         block = signs[start : start + CHUNK]

@@ -166,6 +166,7 @@ def simulate(
                 temperature=temperature,
                 corner=corner,
                 jobs=workers,
+                checkpoint=where / "transient",
                 progress=advance,
             )
         metrics = metrics.merged(timed.metrics, "transient")

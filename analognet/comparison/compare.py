@@ -15,7 +15,7 @@ from analognet.comparison import assemble, plan
 from analognet.comparison.stages import Gap, Progress, run
 from analognet.comparison.store import Result, Store
 from analognet.data import Dataset
-from analognet.digital.tools import cache_directory
+from analognet.kept_logs import cache_directory
 from analognet.names import file_stem
 from analognet.report import forms
 from analognet.report.value import KIND, Report
