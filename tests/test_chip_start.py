@@ -83,6 +83,7 @@ def test_starting_points_change_no_answer(
     same(started, plain)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong_v", [-0.3, 0.3])
 def test_wrong_starting_points_give_the_same_answer_or_an_error(
     iris: Design,
