@@ -313,5 +313,5 @@ def provenance(design: Design) -> dict[str, Any]:
         "full_scale_v": technology.full_scale,
         "calibration": design.calibration,
         "source": dict(design.source),
-        "netlist_sha256": storage.digest(design.standalone_netlist().encode()),
+        "netlist_sha256": design.netlist_sha256,
     }
