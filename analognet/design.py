@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version
@@ -180,15 +180,25 @@ class Design:
 
     def standalone_netlist(self) -> str:
         """`network.cir`: the netlist with a bench, complete for `ngspice -b`."""
+        return "".join(self.standalone_pieces())
+
+    def standalone_pieces(self) -> Iterator[str]:
+        """The same text in pieces: of a large network it is hundreds of megabytes."""
         x = self.example_input()
         t = self.technology
-        bench = netlist.standalone_bench(
+        yield from netlist.pieces(self.circuit)
+        yield "\n"
+        yield netlist.standalone_bench(
             self.circuit,
             (t.vdd, t.vss, t.reference),
             x * self.analog.scale_in,
             self.network(x[None])[0] * self.analog.scale_out,
         )
-        return f"{self.netlist}\n{bench}"
+
+    @cached_property
+    def netlist_sha256(self) -> str:
+        """Of `network.cir`."""
+        return storage.digest_of(piece.encode("ascii") for piece in self.standalone_pieces())
 
 
 def convert(
@@ -377,7 +387,6 @@ def save(design: Design, directory: Path) -> None:
     tensors = {}
     for i, layer in enumerate(design.network.layers):
         tensors[f"{i}.weight"], tensors[f"{i}.bias"] = layer.weight.copy(), layer.bias.copy()
-    text = design.standalone_netlist()
     description = {
         "schema": 1,
         "activations": [_activation_values(layer.activation) for layer in design.network.layers],
@@ -396,8 +405,8 @@ def save(design: Design, directory: Path) -> None:
         "inputs": "x0 ... x<n_in - 1>, in the order of the model's inputs",
         "outputs": "y0 ... y<n_out - 1>, in the order of the model's outputs",
     }
-    files = {
-        "network.cir": text.encode("ascii"),
+    files: dict[str, bytes | Iterator[bytes]] = {
+        "network.cir": (piece.encode("ascii") for piece in design.standalone_pieces()),
         "design.json": storage.to_json(description).encode(),
         "names.json": storage.to_json(names).encode(),
         "weights.safetensors": save_tensors(tensors),
@@ -418,7 +427,7 @@ def save(design: Design, directory: Path) -> None:
 def open_design(directory: Path) -> Design:
     """Read a design's directory back. Raises InputError naming what is wrong with it."""
     where = f"build directory '{printable(directory)}'"
-    files = storage.read_directory(directory, KIND)
+    files = storage.read_directory(directory, KIND, unread=("network.cir",))
     try:
         description = json.loads(files["design.json"])
         names = json.loads(files["names.json"])
@@ -458,7 +467,7 @@ def open_design(directory: Path) -> Design:
         raise InputError(
             f"{where} cannot be read ({printable(repr(e))}); run analognet convert again"
         ) from None
-    if design.standalone_netlist().encode("ascii") != files.get("network.cir"):
+    if storage.digest_of(storage.file_pieces(directory / "network.cir")) != design.netlist_sha256:
         raise InputError(
             f"{where}: network.cir is not what this AnalogNet builds from it; run analognet convert again"
         )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from analognet import process, storage
 from analognet.analog import bench, compact, pdk, solver
-from analognet.analog.effort import effort_warning
+from analognet.analog.effort import effort_warning, refusal
 from analognet.analog.simulate import OperatingPoints, operating_points
 from analognet.analog.temperature import temperature_warnings
 from analognet.data import Dataset, load_data
@@ -164,10 +164,12 @@ def simulate(
 
     data: see `choose_data`; images: only the first so many; temperature in Celsius; corner
     and mismatch: which chip of a process (`Design.under`); engine:
-    ngspice, solver, or auto, which takes the solver beyond `NGSPICE_IMAGES` inputs; jobs: ngspice
+    ngspice, solver, or auto, which takes the solver beyond `NGSPICE_IMAGES` inputs and where
+    ngspice cannot take the network; jobs: ngspice
     processes or solver threads at a time; progress(done, total) is called as inputs are done;
     warn(line) before ngspice starts on what will take minutes, and without it that is a note.
-    Raises UsageError, InputError, ToolMissing, SimulatorError.
+    Raises UsageError, also where ngspice is asked for and cannot take the network within timeout_s or its
+    memory, InputError, ToolMissing, SimulatorError.
     """
     lowest, highest = design.technology.temperature
     if not lowest <= temperature <= highest:
@@ -185,12 +187,16 @@ def simulate(
     chosen, notes = choose_data(design, data, images, seed)
     notes += temperature_warnings(design.analog, design.cells, temperature)
     if engine == "auto":
-        engine = choose_engine(design, len(chosen))
+        engine = choose_engine(design, len(chosen), timeout_s)
         if engine == "solver" and design.technology.process:
             notes.append(
                 f"{len(chosen)} inputs by the compact model of each cell; --engine ngspice simulates every "
                 f"transistor, in about {_chip_cpu_s(design, len(chosen)) / 60:.0f} minutes of processor time"
             )
+        elif engine == "solver" and (line := refusal(design.analog, timeout_s)):
+            notes.append(line)
+    elif engine == "ngspice" and (line := refusal(design.analog, timeout_s)):
+        raise UsageError(line)
     total, done = len(chosen), 0
 
     def advance(n: int) -> None:
@@ -256,11 +262,13 @@ def simulate(
     return Simulation(metrics, chosen, points.outputs_v, outputs, reference, predictions, tuple(notes))
 
 
-def choose_engine(design: Design, images: int) -> str:
-    """What `auto` takes: ngspice while it answers within minutes."""
+def choose_engine(design: Design, images: int, timeout_s: float = 3600.0) -> str:
+    """What `auto` takes: ngspice while it answers within minutes, and at all within a chunk's time limit."""
     if design.technology.process:
         return "ngspice" if _chip_cpu_s(design, images) <= CHIP_CPU_S else "solver"
-    return "ngspice" if images <= NGSPICE_IMAGES else "solver"
+    if images > NGSPICE_IMAGES or refusal(design.analog, timeout_s):
+        return "solver"
+    return "ngspice"
 
 
 def _chip_cpu_s(design: Design, images: int) -> float:
@@ -318,5 +326,5 @@ def provenance(design: Design) -> dict[str, Any]:
         "full_scale_v": technology.full_scale,
         "calibration": design.calibration,
         "source": dict(design.source),
-        "netlist_sha256": storage.digest(design.standalone_netlist().encode()),
+        "netlist_sha256": design.netlist_sha256,
     }

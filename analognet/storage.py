@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +30,24 @@ _MANIFEST_LIMIT: Final = 1 << 24
 def digest(data: bytes) -> str:
     """SHA-256 in hex."""
     return hashlib.sha256(data).hexdigest()
+
+
+def digest_of(pieces: Iterable[bytes]) -> str:
+    """SHA-256 in hex of the pieces joined, which are never all in memory."""
+    found = hashlib.sha256()
+    for piece in pieces:
+        found.update(piece)
+    return found.hexdigest()
+
+
+def file_pieces(path: Path) -> Iterator[bytes]:
+    """A file's bytes, a megabyte at a time. Raises InputError where it cannot be read."""
+    try:
+        with path.open("rb") as f:
+            while piece := f.read(1 << 20):
+                yield piece
+    except OSError as e:
+        raise InputError(f"{printable(path)} cannot be read: {e.strerror}") from None
 
 
 def to_json(value: object) -> str:
@@ -75,24 +93,21 @@ def check_target(directory: Path, kind: str) -> None:
             )
 
 
-def write_directory(directory: Path, kind: str, files: Mapping[str, bytes]) -> None:
+def write_directory(directory: Path, kind: str, files: Mapping[str, bytes | Iterator[bytes]]) -> None:
     """Replace a directory by one with these files (names may hold one `/`) and their manifest.
+
+    A large file comes in pieces, which are written as they are made.
 
     What stood there before stays until the new one is complete. Raises UsageError where the
     directory is not ours, InputError where the file system refuses.
     """
     check_target(directory, kind)
-    manifest = {"kind": kind, "files": {name: digest(data) for name, data in sorted(files.items())}}
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         with unfinished(directory) as fresh:
-            for name, data in {**files, MANIFEST: to_json(manifest).encode()}.items():
-                path = fresh / name
-                path.parent.mkdir(exist_ok=True)
-                with path.open("wb") as f:
-                    f.write(data)
-                    f.flush()
-                    os.fsync(f.fileno())
+            written = {name: _write(fresh / name, data) for name, data in files.items()}
+            manifest = {"kind": kind, "files": dict(sorted(written.items()))}
+            _write(fresh / MANIFEST, to_json(manifest).encode())
             fresh.chmod(0o755)
             if directory.is_dir():
                 with locked(directory):
@@ -121,9 +136,23 @@ def _exchange(fresh: Path, directory: Path) -> None:
     shutil.rmtree(old)
 
 
-def read_directory(directory: Path, kind: str) -> dict[str, bytes]:
+def _write(path: Path, data: bytes | Iterator[bytes]) -> str:
+    """Write a file that is then on the disk, and tell its digest."""
+    path.parent.mkdir(exist_ok=True)
+    found = hashlib.sha256()
+    with path.open("wb", buffering=1 << 20) as f:
+        for piece in (data,) if isinstance(data, bytes) else data:
+            found.update(piece)
+            f.write(piece)
+        f.flush()
+        os.fsync(f.fileno())
+    return found.hexdigest()
+
+
+def read_directory(directory: Path, kind: str, unread: Container[str] = ()) -> dict[str, bytes]:
     """The files of a directory that `write_directory` made, their digests checked.
 
+    unread: names of large files, which are checked and left where they are.
     Raises InputError naming the file that is missing or was changed.
     """
     where = f"build directory '{printable(directory)}'"
@@ -142,12 +171,15 @@ def read_directory(directory: Path, kind: str) -> dict[str, bytes]:
         path = directory / name
         if Path(name).is_absolute() or ".." in Path(name).parts or not _is_file(path):
             raise InputError(f"{where}: {printable(name)} is missing; run analognet convert again")
-        data = read_regular(path, "file", _FILE_LIMIT)
-        if digest(data) != wanted:
+        if path.stat().st_size > _FILE_LIMIT:
+            raise InputError(f"{where}: {printable(name)} is over {_FILE_LIMIT} bytes")
+        data = None if name in unread else read_regular(path, "file", _FILE_LIMIT)
+        if (digest_of(file_pieces(path)) if data is None else digest(data)) != wanted:
             raise InputError(
                 f"{where}: {printable(name)} was changed after convert; run analognet convert again"
             )
-        files[name] = data
+        if data is not None:
+            files[name] = data
     return files
 
 

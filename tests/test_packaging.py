@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -18,6 +19,12 @@ def test_every_package_is_listed():
         ".".join(p.parent.relative_to(ROOT).parts) for p in (ROOT / "analognet").rglob("__init__.py")
     } | {"analognet.cells", "analognet.sky130"}
     assert set(listed) == found
+
+
+def test_the_citation_has_the_packages_version():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    cited = dict(re.findall(r"^(version|license): (\S+)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE))
+    assert cited == {"version": project["version"], "license": project["license"]}
 
 
 @pytest.mark.slow

@@ -32,8 +32,8 @@ class Wiring:
         """(nets,) with how many other nets resistors connect each; two in parallel count once."""
         between = self._between
         counts: Numbers = np.bincount(between.indices, minlength=len(self.nets)).astype(np.int32)
-        total: Numbers = counts + np.diff(between.indptr)
-        return total
+        counts += np.diff(between.indptr)
+        return counts
 
     def components(self) -> tuple[int, Numbers]:
         """How many parts the nets fall into that resistors hold together, and (nets,) each one's."""

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 
 from analognet import design as designs
-from analognet import storage
 from analognet.analog.layers import TOPOLOGIES
 from analognet.cli import console, options
 from analognet.metrics import Metrics
@@ -126,7 +125,7 @@ def summary(design: designs.Design, directory: Path) -> Metrics:
         provenance(design),
         {
             "directory": str(directory),
-            "netlist_file_sha256": storage.digest(design.standalone_netlist().encode()),
+            "netlist_file_sha256": design.netlist_sha256,
             "dropped": design.analog.dropped,
             "layers": layers,
             "notes": list(design.notes),
