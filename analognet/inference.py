@@ -13,7 +13,7 @@ from analognet.analog import bench
 from analognet.analog.settling import Settling
 from analognet.analog.simulate import operating_points
 from analognet.analog.timing import COARSE, FINE, Estimate, check_opamps, estimate
-from analognet.analog.transient import OPTIONS, Inference, Waveforms, simulate_transitions
+from analognet.analog.transient import Inference, Waveforms, options_of, simulate_transitions
 from analognet.analog.transitions import RANDOM, RISE_S, Transition, choose_transitions
 from analognet.converters import ConverterEnergy, Converters, converter_energies
 from analognet.data import Dataset
@@ -130,7 +130,7 @@ def transient(
             "seed": seed,
             "rise_time_s": rise_s,
             "bands_of_full_scale": [COARSE, FINE],
-            "options": OPTIONS,
+            "options": options_of(design),
             "input_drivers": "ideal voltage sources",
             "energy_includes": "supplies, reference, input drivers; converters only in their own lines",
         },

@@ -12,7 +12,7 @@ import numpy as np
 
 from analognet import pieces
 from analognet.analog.settling import Settling
-from analognet.analog.transient import OPTIONS, Inference, Waveforms
+from analognet.analog.transient import CHIP_OPTIONS, OPTIONS, Inference, Waveforms
 from analognet.analog.transitions import Transition
 from analognet.energy import EnergyFlow
 
@@ -79,4 +79,4 @@ class KeptInferences:
         """
         steps = b"".join(t.start.tobytes() + t.end.tobytes() for t in self.transitions)
         lengths = [float(s) for s in self.lengths_s]
-        return pieces.name(VERSION, OPTIONS, *self.deciding, steps, lengths)
+        return pieces.name(VERSION, OPTIONS, CHIP_OPTIONS, *self.deciding, steps, lengths)
