@@ -119,6 +119,14 @@ def test_starting_points_are_near_and_save_iterations(iris: Design, x: np.ndarra
         assert np.abs(run.vectors[f"v({net})"][1::2] - start[net]).max() < 1e-3
 
 
+def test_a_single_input_has_a_start(
+    iris: Design, x: np.ndarray, plain: simulate.OperatingPoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(simulate, "STARTS_PAY", 0)
+    one = points(iris, x[:1], started=True)
+    assert np.abs(one.outputs_v - plain.outputs_v[:1]).max() < SAME_V
+
+
 def test_starts_do_not_pay_for_a_few_inputs(iris: Design, x: np.ndarray) -> None:
     assert simulate.starts(iris.analog, iris.cells, x[:2], iris.conditions(27.0)) == {}
 

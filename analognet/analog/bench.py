@@ -52,14 +52,17 @@ def sweep(
         lines.append("Vhold hold 0 0")
     for k, (net, volts) in enumerate(start.items()):
         lines.append(f"Bhold{k} {net} 0 I=v(hold)*(v({net})-{_table(volts)})")
-    inner = "Vhold 1 0 -1 " if start else ""
-    lines += [f".options {OPTIONS}", f".temp {temperature:.9g}", f".dc {inner}Vidx 0 {n - 1} 1"]
+    sweeps = ["Vhold 1 0 -1"] if start else []
+    sweeps += [f"Vidx 0 {n - 1} 1"] if n > 1 or not start else []
+    lines += [f".options {OPTIONS}", f".temp {temperature:.9g}", f".dc {' '.join(sweeps)}"]
     lines += [f".save {' '.join(wanted)}", ".end"]
     return "\n".join(lines) + "\n"
 
 
 def _table(volts: Array) -> str:
-    """(N,) values over the sweep's index."""
+    """(N,) values over the sweep's index; one number where there is no other, as a table must have two."""
+    if (volts == volts[0]).all():
+        return f"{volts[0]:.9g}"
     points = ",".join([f"{k},{v:.9g}" for k, v in enumerate(volts.tolist())])
     return f"pwl(v(idx),{points})"
 
