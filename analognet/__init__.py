@@ -3,9 +3,11 @@
 design = analognet.convert("model.safetensors")
 result = analognet.simulate(design, "digits")
 circuit = analognet.live(design); outputs = circuit(x)
+report = analognet.compare("model.safetensors", "digits", out=Path("report")).report
 """
 
 from analognet.analog.live import LiveCircuit, live
+from analognet.comparison.compare import Comparison, compare
 from analognet.data import Dataset, load_data
 from analognet.design import Design, convert, open_design, save
 from analognet.errors import AnalogNetError
@@ -17,6 +19,7 @@ from analognet.simulation import Simulation, simulate
 __all__ = [
     "Activation",
     "AnalogNetError",
+    "Comparison",
     "Dataset",
     "Dense",
     "Design",
@@ -24,6 +27,7 @@ __all__ = [
     "Metrics",
     "Network",
     "Simulation",
+    "compare",
     "convert",
     "live",
     "load",

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from analognet import resources
 from analognet.errors import InputError, UsageError
-from analognet.names import printable
+from analognet.names import did_you_mean, printable
 from analognet.settings_file import read_settings
 
 PACKAGED: Final = resources.data("converters.toml")
@@ -112,7 +112,10 @@ def converter_energies(
     """
     file = file or load_converters()
     if chosen not in file.sets:
-        raise UsageError(f"converters '{printable(chosen)}' are unknown; there are {', '.join(file.sets)}")
+        raise UsageError(
+            f"converters '{printable(chosen)}' are unknown; there are {', '.join(file.sets)}"
+            f"{did_you_mean(chosen, file.sets)}"
+        )
     if outputs not in OUTPUTS:
         raise UsageError(f"output converters '{printable(outputs)}': choose from {', '.join(OUTPUTS)}")
     parts = file.sets[chosen]

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from analognet.errors import InputError
+from analognet.errors import InputError, UsageError
 from analognet.loading.metadata import DATASETS
 from analognet.loading.tables import (
     Table,
@@ -22,7 +22,7 @@ from analognet.loading.tables import (
     read_idx_pair,
     read_npz,
 )
-from analognet.names import printable
+from analognet.names import did_you_mean, printable
 
 Array = NDArray[np.float64]
 Split = Literal["test", "train"]
@@ -66,8 +66,8 @@ def load_data(
     `spec` is an `.npz` with x and optionally y, a `.csv`, `images,labels` idx files, a
     directory of idx files, or a built-in set. `split` chooses a part of the built-in sets and
     of a directory; the test part is fixed, and no training script of AnalogNet sees it.
-    Raises InputError when the file cannot be read, x is not (N, n_in) of finite numbers, or
-    y is not (N,) of whole numbers in 0..n_out-1 (0..1 where n_out is 1).
+    Raises UsageError for a name that is not known, InputError when the file cannot be read, x is
+    not (N, n_in) of finite numbers, or y is not (N,) of whole numbers in 0..n_out-1 (0..1 where n_out is 1).
     """
     if split not in ("test", "train"):
         raise InputError(f"split '{printable(split)}' is not known; known are test, train")
@@ -88,6 +88,8 @@ def _read(spec: str | Path, n_in: int | None, split: Split) -> Table:
     if isinstance(spec, str) and spec in DATASETS:
         return _built_in(spec, split)
     path = Path(spec)
+    if not str(spec):
+        raise UsageError(f"data '' is not known; give {FORMS}")
     suffix = path.suffix.lower()
     if suffix == ".npz":
         return read_npz(path)
@@ -100,7 +102,11 @@ def _read(spec: str | Path, n_in: int | None, split: Split) -> Table:
         return read_idx_pair(Path(images.strip()), Path(labels.strip()))
     if is_idx(path):
         return read_idx_pair(path, None)
-    raise InputError(f"data '{printable(spec)}' is not known; give {FORMS}")
+    if path.is_file():
+        raise InputError(f"data '{printable(spec)}' is of no kind that is known; give {FORMS}")
+    raise UsageError(
+        f"data '{printable(spec)}' is not known; give {FORMS}{did_you_mean(str(spec), DATASETS)}"
+    )
 
 
 def _checked_samples(x: Array, n_in: int | None, where: str) -> Array:

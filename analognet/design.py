@@ -35,7 +35,7 @@ from analognet.data import Dataset, load_data
 from analognet.errors import InputError, UsageError
 from analognet.loading import LoadedModel, load
 from analognet.loading.metadata import DATASETS
-from analognet.names import file_stem, printable
+from analognet.names import did_you_mean, file_stem, printable
 from analognet.network import Activation, Array, Dense, Network
 
 KIND: Final = "analognet-design"
@@ -143,6 +143,12 @@ class Design:
         """Where on its process's map this chip is, at a temperature in Celsius."""
         return Conditions(self.corner, temperature, self.technology.vdd, self.technology.vss)
 
+    def start_conditions(self, temperature: float) -> Conditions | None:
+        """For which the compact model knows every net of this chip; None where its devices differ."""
+        if not self.technology.process or self.mismatch is not None:
+            return None
+        return self.conditions(temperature)
+
     def example_input(self) -> Array:
         """(n_in,) one input in units: the first calibration sample, or three quarters up the range."""
         if self.samples is not None:
@@ -150,6 +156,20 @@ class Design:
             return first
         low, high = self.analog.input_range
         return np.full(self.analog.n_in, low + 0.75 * (high - low))
+
+    def training_data(self) -> Dataset:
+        """What the circuit was scaled with: its own samples, or its built-in set's training split.
+
+        Raises InputError where there is neither.
+        """
+        if self.samples is not None:
+            return self.samples
+        if self.dataset is None:
+            raise InputError(
+                f"network '{printable(self.network.name)}' has no training data at hand; "
+                "convert it with --calibrate DATA"
+            )
+        return load_data(self.dataset, self.network.n_in, self.network.n_out, split="train")
 
     @cached_property
     def transient_netlist(self) -> str:
@@ -249,13 +269,33 @@ def convert(
     return design
 
 
+def reconverted(design: Design, network: Network, training: Dataset) -> Design:
+    """The design of other weights of the same shape: same parts, topology and inputs, ranges of training data.
+
+    Raises InputError where they cannot be realised.
+    """
+    ranges = data_ranges(network, training.x)
+    analog = map_network(
+        network, design.technology, design.cells, design.analog.input_range, ranges, design.analog.topology
+    )
+    source = {"model_sha256": _weights_digest(network), "data_sha256": training.digest}
+    made = replace(
+        design, network=network, analog=analog, ranges=ranges, calibration="data", source=source, notes=()
+    )
+    rules.check(made.circuit)
+    return made
+
+
 def _loaded(model: str | Path | LoadedModel | Network, activations: str | None) -> LoadedModel:
     if isinstance(model, LoadedModel):
         return model
     if isinstance(model, Network):
-        weights = b"".join(layer.weight.tobytes() + layer.bias.tobytes() for layer in model.layers)
-        return LoadedModel(model, storage.digest(weights))
+        return LoadedModel(model, _weights_digest(model))
     return load(model, activations)
+
+
+def _weights_digest(network: Network) -> str:
+    return storage.digest(b"".join(layer.weight.tobytes() + layer.bias.tobytes() for layer in network.layers))
 
 
 def _technology(
@@ -279,10 +319,16 @@ def _technology(
             raise UsageError(f"technology {technology.name} has no value '{printable(key)}' to set")
         place[key] = value
     opamp = str(values["opamp"])
+    wrong = UsageError if "opamp" in overrides else InputError  # what was typed, or a file of the user's
     values["opamp"] = opamp if opamp in cells else f"opamp_{opamp}"
     if values["opamp"] not in cells or cells[values["opamp"]].family != "opamp":
         parts = ", ".join(sorted(n.removeprefix("opamp_") for n, c in cells.items() if c.family == "opamp"))
-        raise UsageError(f"op-amp '{printable(opamp)}' is not among the cells; there are {parts}")
+        raise wrong(
+            f"op-amp '{printable(opamp)}' is not among the cells; there are {parts}"
+            f"{did_you_mean(opamp, parts.split(', '))}"
+        )
+    if "a0" not in cells[values["opamp"]].figures:
+        raise InputError(f"op-amp '{printable(opamp)}' has no parameter a0, its open-loop gain")
     if changed:
         try:
             technology = parse_technology(values, f"technology {technology.name}")
@@ -291,7 +337,7 @@ def _technology(
     part = cells[technology.opamp]
     least, most = part.ratings.get("supply", (0.0, np.inf))[:2]
     if not least <= technology.vdd - technology.vss <= most:
-        raise UsageError(
+        raise wrong(
             f"op-amp {technology.opamp} works on {least:g} to {most:g} V, "
             f"technology {technology.name} gives it {technology.vdd - technology.vss:g} V"
         )
@@ -305,7 +351,7 @@ def _choose_cell(values: dict[str, Any], cells: Mapping[str, Cell], activation: 
         fitting = sorted(n for n, c in cells.items() if c.activation == activation.removesuffix("_neg"))
         raise UsageError(
             f"cell '{printable(name)}' does not compute {printable(activation)}; "
-            f"there are {', '.join(fitting) or 'none that do'}"
+            f"there are {', '.join(fitting) or 'none that do'}{did_you_mean(name, fitting)}"
         )
     if cell.family == "amplifier":
         values["amplifiers"][activation] = name
@@ -401,7 +447,7 @@ def open_design(directory: Path) -> Design:
             for i, values in enumerate(description["activations"])
         )
         network = Network(str(names["network"]), layers)
-        technology = parse_technology(description["technology"], where)
+        technology = parse_technology(description["technology"], "technology")
         ranges = tuple(LayerRange(tuple(r["z"]), tuple(r["partial"])) for r in description["ranges"])
         low, high = (float(v) for v in description["input_range"])
         analog = map_network(network, technology, cells, (low, high), ranges, description["topology"])
@@ -415,7 +461,7 @@ def open_design(directory: Path) -> Design:
             samples=_samples(directory, files, network),
             source=dict(description["source"]),
         )
-    except UsageError as e:  # what convert would call a wrong option is a damaged file here
+    except (UsageError, InputError) as e:  # what convert would call a wrong option is a damaged file here
         raise InputError(f"{where}: {e}; run analognet convert again") from None
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError, SafetensorError) as e:
         raise InputError(

@@ -1,6 +1,6 @@
 """A design space: every combination of some settings, measured, and which of them are worth having.
 
-Each point is one JSON file, named by the digest of all that decides its figures, so a sweep that
+Each point is one file, named by the digest of all that decides its figures, so a sweep that
 was interrupted goes on where it stopped, and a point is never measured twice.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -18,7 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from analognet import bom, storage
+from analognet import bom, pieces, process, storage
 from analognet.analog.cells import library
 from analognet.analog.timing import estimate
 from analognet.analog.transitions import choose_transitions
@@ -26,10 +27,11 @@ from analognet.data import Dataset
 from analognet.design import Design, convert
 from analognet.errors import InputError, UsageError
 from analognet.inference import transient
-from analognet.names import printable
+from analognet.names import did_you_mean, printable
 from analognet.network import classify
 from analognet.simulation import simulate
 
+MOST_POINTS: Final = 10_000
 VERSION: Final = 2  # of the files; another one is measured again
 LATENCIES: Final = ("estimate", "ngspice")
 AXES: Final = {
@@ -81,6 +83,7 @@ def parse_grid(text: str) -> dict[str, list[Any]]:
         if not equals or axis not in AXES:
             raise UsageError(
                 f"--sweep '{printable(part)}': write AXIS=VALUE,VALUE;... with axes {', '.join(AXES)}"
+                f"{did_you_mean(axis, AXES)}"
             )
         if axis in grid:
             raise UsageError(f"--sweep: {axis} stands twice")
@@ -121,6 +124,8 @@ def explore(
     """
     if latency not in LATENCIES:
         raise UsageError(f"latency by '{printable(latency)}': choose from {', '.join(LATENCIES)}")
+    if math.prod(len(values) for values in grid.values()) > MOST_POINTS:
+        raise UsageError(f"--sweep has more than {MOST_POINTS} combinations")
     if images < 1 or transitions < 1:
         raise UsageError("a sweep needs at least 1 image and 1 transition")
     axes = list(grid)
@@ -140,7 +145,7 @@ def explore(
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as e:
         raise InputError(f"{printable(directory)} cannot be made: {e.strerror}") from None
-    paths = [directory / f"{_name(common, settings)}.json" for settings in combinations]
+    paths = [directory / f"{_name(common, settings)}.piece" for settings in combinations]
     found: dict[int, Point] = {k: p for k, path in enumerate(paths) if (p := _read(path)) is not None}
     missing = [k for k in range(len(combinations)) if k not in found]
     measured = len(missing)
@@ -149,7 +154,7 @@ def explore(
     arguments = (str(model), data, images, latency, transitions, seed, dict(options or {}))
     workers = max(1, min(jobs or os.cpu_count() or 1, len(missing) or 1))
     if missing:
-        with ProcessPoolExecutor(max_workers=workers) as pool:
+        with ProcessPoolExecutor(max_workers=workers, initializer=process.die_with_parent) as pool:
             futures = {pool.submit(measure, combinations[k], *arguments): k for k in missing}
             try:
                 for future in as_completed(futures):
@@ -256,13 +261,10 @@ def _name(common: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
 
 def _read(path: Path) -> Point | None:
     """A point's file; None where there is none or it is broken, which means to measure it again."""
-    try:
-        held = json.loads(path.read_bytes())
-        return Point(held["settings"], held["values"], held["refused"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    found = pieces.get(path)
+    return None if found is None else Point(**found[0])
 
 
 def _write(path: Path, point: Point) -> None:
     held = {"settings": dict(point.settings), "values": dict(point.values), "refused": point.refused}
-    storage.write_file(path, storage.to_json(held).encode())
+    pieces.put(path, held)

@@ -18,8 +18,9 @@ from analognet.analog.transitions import RANDOM, RISE_S, Transition, choose_tran
 from analognet.converters import ConverterEnergy, Converters, converter_energies
 from analognet.data import Dataset
 from analognet.design import Design
-from analognet.energy import EnergyFlow, duty_cycled, energy_flow, landauer_j
+from analognet.energy import duty_cycled, energy_flow, landauer_j
 from analognet.errors import UsageError
+from analognet.kept_inferences import KeptInferences, Observed
 from analognet.metrics import Metrics, Value
 from analognet.names import printable
 from analognet.network import Array
@@ -27,14 +28,6 @@ from analognet.simulation import choose_data, ngspice_version, provenance
 
 RATES_HZ: Final = (1.0, 1e3, 1e5)  # at which the duty-cycled energy is given
 BITS: Final = float(np.log2(1 / COARSE))  # what an output within 1 % of full scale tells
-
-
-@dataclass(frozen=True, eq=False)
-class Observed:
-    """What is kept of a transition's waveforms."""
-
-    flow: EnergyFlow
-    waves: Waveforms | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,13 +63,16 @@ def transient(
     corner: str = "tt",
     jobs: int = 2,
     keep_waveforms: bool = False,
+    checkpoint: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> TransientStudy:
     """Step from one input to the next in ngspice, `transitions` times, and measure time and energy.
 
     data: as `simulation.choose_data` takes it; converters: a set of the converter file whose
     energy is added as lines of its own; period_s: how often inputs come, for the check that the
-    op-amps are fast enough; limit_s: where an unsettled run is given up; progress(done, total).
+    op-amps are fast enough; limit_s: where an unsettled run is given up; checkpoint: a directory that
+    keeps each transition once it is measured, waveforms left out, so that a run that was killed goes
+    on and nothing is measured twice; progress(done, total).
     Raises UsageError, InputError (parts that cannot do it), ToolMissing, SimulatorError.
     """
     if rise_s <= 0 or (limit_s is not None and limit_s <= 0):
@@ -90,6 +86,11 @@ def transient(
     def observe(waves: Waveforms, settling: Settling) -> Observed:
         return Observed(energy_flow(design, waves), waves if keep_waveforms else None)
 
+    kept = None
+    if checkpoint is not None and not keep_waveforms:
+        models = sorted(design.files.items())
+        deciding = (design.transient_netlist, models, rise_s, limit_s, temperature, ngspice_version())
+        kept = KeptInferences(checkpoint, deciding, steps, guess.lengths_s)
     found = simulate_transitions(
         design,
         steps,
@@ -100,6 +101,8 @@ def transient(
         temperature=temperature,
         jobs=jobs,
         progress=progress,
+        recall=kept.recall if kept else None,
+        keep=kept.keep if kept else None,
     )
     notes += [_unsettled(i) for i in found if not i.settling.settled]
     idle = _idle_power(design, temperature)

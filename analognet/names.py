@@ -7,8 +7,10 @@ in the name map (`names.json`) and in messages, where `printable` disarms them.
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
+from collections.abc import Iterable
 
 PRINTABLE_LIMIT = 160  # characters of foreign text that a message shows: most paths fit
 
@@ -31,6 +33,20 @@ def _escape(c: str) -> str:
         code = ord(c)
         return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
     return c
+
+
+def disarmed(text: str) -> str:
+    """Text for a terminal whose parts should be printable already: any control character left is escaped.
+
+    Line ends stay, and text that `printable` made comes out as it went in.
+    """
+    return "".join(c if c in "\n\\" else _escape(c) for c in text)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'relu'?` where a known name is close to the word, else nothing."""
+    close = difflib.get_close_matches(word.strip().lower()[:80], sorted(known), n=1, cutoff=0.6)
+    return f"; did you mean '{close[0]}'?" if close else ""
 
 
 def file_stem(text: str, default: str = "network") -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analognet.errors import InputError
-from analognet.names import printable
+from analognet.names import did_you_mean, printable
 
 Array = NDArray[np.float64]
 
@@ -45,6 +45,7 @@ class Activation:
         if self.name not in ACTIVATIONS:
             raise InputError(
                 f"activation '{printable(self.name)}' is not known; known are {', '.join(ACTIVATIONS)}"
+                f"{did_you_mean(self.name, ACTIVATIONS)}"
             )
         if not np.isfinite(self.slope):
             raise InputError(f"activation leaky_relu: slope {self.slope} is not finite")

@@ -23,10 +23,12 @@ from analognet.data import Dataset, load_data
 from analognet.design import Design, versions
 from analognet.errors import InputError, UsageError
 from analognet.metrics import Metrics, wilson
-from analognet.names import printable
+from analognet.names import did_you_mean, printable
 from analognet.network import Array, classify
 
 RANDOM_INPUTS = 100
+MOST_IMAGES = 1_000_000
+MOST_JOBS = 1024
 CHIP_CPU_S = 120.0  # of ngspice; what would take longer in transistors is the compact model's
 NGSPICE_IMAGES = 1000  # more are the solver's, which the referee holds to ngspice
 ENGINES = ("auto", "ngspice", "solver")
@@ -90,8 +92,8 @@ def choose_data(
     Without data: what the design was calibrated with, else random inputs in its input range.
     Raises InputError, UsageError.
     """
-    if images is not None and images < 1:
-        raise UsageError(f"--images {images}: at least 1 input is needed")
+    if images is not None and not 1 <= images <= MOST_IMAGES:
+        raise UsageError(f"--images {images}: at least 1 input is needed, and at most {MOST_IMAGES}")
     if not 0 <= seed < 2**63:
         raise UsageError(f"--seed {seed}: a seed is a whole number from 0 to 2^63 - 1")
     notes: list[str] = []
@@ -175,10 +177,12 @@ def simulate(
             f"--temperature {temperature:g}: technology {design.technology.name} "
             f"holds from {lowest:g} to {highest:g} C"
         )
-    if jobs < 1:
-        raise UsageError(f"--jobs {jobs}: at least 1 is needed")
+    if not 1 <= jobs <= MOST_JOBS:
+        raise UsageError(f"--jobs {jobs}: at least 1 is needed, and at most {MOST_JOBS}")
     if engine not in ENGINES:
-        raise UsageError(f"--engine '{printable(engine)}': choose from {', '.join(ENGINES)}")
+        raise UsageError(
+            f"--engine '{printable(engine)}': choose from {', '.join(ENGINES)}{did_you_mean(engine, ENGINES)}"
+        )
     design = design.under(corner, temperature, mismatch)
     chosen, notes = choose_data(design, data, images, seed)
     notes += temperature_warnings(design.analog, design.cells, temperature)
@@ -216,6 +220,7 @@ def simulate(
             jobs=jobs,
             timeout_s=timeout_s,
             files=design.dc_files,
+            conditions=design.start_conditions(temperature),
             progress=advance,
         )
     if points.clipped:

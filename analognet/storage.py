@@ -1,25 +1,30 @@
 """Directories that are either complete or not there, and say what they hold.
 
 A directory is written under a temporary name beside its own, gets a manifest of digests, and
-is renamed into place; a reader checks the digests.
+is exchanged for what stood in its place; a reader checks the digests.
 """
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from analognet.errors import InputError, UsageError
+from analognet.loading.files import read_regular
+from analognet.locks import UNFINISHED, locked, unfinished
 from analognet.names import printable
 
 MANIFEST: Final = "manifest.json"
 _FILE_LIMIT: Final = 8 << 30
+_MANIFEST_LIMIT: Final = 1 << 24
 
 
 def digest(data: bytes) -> str:
@@ -53,7 +58,9 @@ def to_json(value: object) -> str:
 def write_file(path: Path, data: bytes) -> None:
     """Write one file whole or not at all. Raises InputError where the file system refuses."""
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as f:
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=f".{path.name[:100]}.", suffix=UNFINISHED, delete=False
+        ) as f:
             temporary = Path(f.name)
             try:
                 f.write(data)
@@ -76,8 +83,9 @@ def check_target(directory: Path, kind: str) -> None:
         )
     if directory.is_dir() and any(directory.iterdir()):
         try:
-            ours = json.loads((directory / MANIFEST).read_bytes())["kind"] == kind
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            text = read_regular(directory / MANIFEST, "manifest", _MANIFEST_LIMIT)
+            ours = json.loads(text)["kind"] == kind
+        except (InputError, OSError, ValueError, KeyError, TypeError, RecursionError):
             ours = False
         if not ours:
             raise UsageError(
@@ -94,26 +102,38 @@ def write_directory(directory: Path, kind: str, files: Mapping[str, bytes | Iter
     directory is not ours, InputError where the file system refuses.
     """
     check_target(directory, kind)
-    temporary: Path | None = None
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}."))
-        written = {name: _write(temporary / name, data) for name, data in files.items()}
-        manifest = {"kind": kind, "files": dict(sorted(written.items()))}
-        _write(temporary / MANIFEST, to_json(manifest).encode())
-        temporary.chmod(0o755)
-        if directory.exists():
-            old = temporary.with_name(f"{temporary.name}.old")
-            directory.rename(old)
-            temporary.rename(directory)
-            shutil.rmtree(old)
-        else:
-            temporary.rename(directory)
+        with unfinished(directory) as fresh:
+            written = {name: _write(fresh / name, data) for name, data in files.items()}
+            manifest = {"kind": kind, "files": dict(sorted(written.items()))}
+            _write(fresh / MANIFEST, to_json(manifest).encode())
+            fresh.chmod(0o755)
+            if directory.is_dir():
+                with locked(directory):
+                    _exchange(fresh, directory)
+            else:
+                fresh.rename(directory)
     except OSError as e:
-        raise InputError(f"{printable(directory)} cannot be written: {e.strerror}") from e
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+        words = (
+            "another run wrote it meanwhile"
+            if e.errno in (errno.ENOTEMPTY, errno.EEXIST) and directory.is_dir()
+            else e.strerror
+        )
+        raise InputError(f"{printable(directory)} cannot be written: {words}") from e
+
+
+def _exchange(fresh: Path, directory: Path) -> None:
+    """Put a directory in another's place: in one step where the system can, so that no moment has neither."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if hasattr(libc, "renameat2"):
+        here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE of linux/fcntl.h and linux/fs.h
+        if libc.renameat2(here, os.fsencode(fresh), here, os.fsencode(directory), exchange) == 0:
+            return
+    old = fresh.with_name(f"{fresh.name.removesuffix(UNFINISHED)}-old{UNFINISHED}")
+    directory.rename(old)
+    fresh.rename(directory)
+    shutil.rmtree(old)
 
 
 def _write(path: Path, data: bytes | Iterator[bytes]) -> str:
@@ -129,7 +149,7 @@ def _write(path: Path, data: bytes | Iterator[bytes]) -> str:
     return found.hexdigest()
 
 
-def read_directory(directory: Path, kind: str, unread: Container[str] = ()) -> dict[str, bytes]:
+def read_directory(directory: Path, kind: str, unread: Sequence[str] = ()) -> dict[str, bytes]:
     """The files of a directory that `write_directory` made, their digests checked.
 
     unread: names of large files, which are checked and left where they are.
@@ -137,8 +157,8 @@ def read_directory(directory: Path, kind: str, unread: Container[str] = ()) -> d
     """
     where = f"build directory '{printable(directory)}'"
     try:
-        manifest = json.loads((directory / MANIFEST).read_bytes())
-    except (OSError, ValueError, RecursionError):  # the last from JSON that is nested too deeply
+        manifest = json.loads(read_regular(directory / MANIFEST, "manifest", _MANIFEST_LIMIT))
+    except (InputError, OSError, ValueError, RecursionError):  # the last from JSON that is nested too deeply
         raise InputError(f"{where} has no readable {MANIFEST}; make it with analognet convert") from None
     if (
         not isinstance(manifest, dict)
@@ -147,21 +167,22 @@ def read_directory(directory: Path, kind: str, unread: Container[str] = ()) -> d
     ):
         raise InputError(f"{where} is not a {kind} directory; make it with analognet convert")
     files: dict[str, bytes] = {}
+    for name in unread:
+        if name not in manifest["files"]:
+            raise InputError(f"{where}: {printable(name)} is missing; run analognet convert again")
     for name, wanted in manifest["files"].items():
         path = directory / name
         if Path(name).is_absolute() or ".." in Path(name).parts or not _is_file(path):
             raise InputError(f"{where}: {printable(name)} is missing; run analognet convert again")
-        if path.stat().st_size > _FILE_LIMIT:
+        large = name in unread
+        if large and path.stat().st_size > _FILE_LIMIT:
             raise InputError(f"{where}: {printable(name)} is over {_FILE_LIMIT} bytes")
-        try:
-            data = None if name in unread else path.read_bytes()
-        except OSError as e:
-            raise InputError(f"{where}: {printable(name)} cannot be read: {e.strerror}") from None
-        if (digest_of(file_pieces(path)) if data is None else digest(data)) != wanted:
+        data = b"" if large else read_regular(path, "file", _FILE_LIMIT)
+        if (digest_of(file_pieces(path)) if large else digest(data)) != wanted:
             raise InputError(
                 f"{where}: {printable(name)} was changed after convert; run analognet convert again"
             )
-        if data is not None:
+        if not large:
             files[name] = data
     return files
 

@@ -10,12 +10,13 @@ from typing import Any, Final
 import numpy as np
 
 from analognet import storage
-from analognet.analog import compact
+from analognet.analog import calibration, compact
 from analognet.analog.bench import NOMINAL_C
 from analognet.analog.chip_noise import chip_noise
-from analognet.analog.montecarlo import MonteCarlo, monte_carlo
+from analognet.analog.montecarlo import SENSITIVITY_BOARDS, MonteCarlo, monte_carlo
 from analognet.analog.noise import Noise, noise, spice_noise
 from analognet.analog.noise_effect import NoiseEffect, effect_of, noise_effect
+from analognet.analog.solver.rounding import AGREEMENT_V
 from analognet.analog.variation import Spread, check_seed, default_spread
 from analognet.data import Dataset
 from analognet.design import Design
@@ -117,23 +118,34 @@ def spread_study(
     temperature: float = NOMINAL_C,
     corner: str = "tt",
     limit: float | None = None,
+    sensitivity_boards: int = SENSITIVITY_BOARDS,
     jobs: int = 2,
+    device: str | None = None,
+    trim_adc: int | None = None,
     directory: Path | None = None,
     progress: Progress | None = None,
 ) -> SpreadStudy:
     """The distribution of accuracy over boards made of parts with spread.
 
     spread: by default what the technology and the parts' data sheets say; limit: the accuracy a
-    board must reach, by default one point below the float network's; directory: keeps what is done,
-    so that a run that was killed goes on. Raises UsageError, InputError, SimulatorError.
+    board must reach, by default one point below the float network's; sensitivity_boards: with one source
+    of spread alone, 0 for none; device: a tinygrad device for what float32 can do for certain; trim_adc:
+    bits of the ADC that every board is calibrated with, on training data, see `calibration`; directory:
+    keeps what is done, so that a run that was killed goes on. Raises UsageError, InputError, ToolMissing,
+    SimulatorError.
     """
     if data.y is None:
         raise UsageError("--monte-carlo needs data with classes: an accuracy is what it gives; give --data")
     design = design.under(corner, temperature)
     chosen = spread or default_spread(design)
+    calibrator = None
+    if trim_adc is not None:
+        measured = design.training_data()
+        calibrator = calibration.calibrator(design, measured.x, chosen, adc_bits=trim_adc)
     checkpoint = None
     if directory is not None:
-        what = f"{data.digest} {len(data)} {seed} {temperature!r} {corner} {chosen!r}"
+        netlist = storage.digest(design.netlist.encode())
+        what = f"{netlist} {data.digest} {len(data)} {seed} {temperature!r} {corner} {chosen!r} {device} {trim_adc}"
         checkpoint = directory / f"monte_carlo_{storage.digest(what.encode())[:16]}.npz"
     found = monte_carlo(
         design,
@@ -144,7 +156,10 @@ def spread_study(
         chosen,
         temperature=temperature,
         limit=limit,
+        sensitivity_boards=sensitivity_boards,
         jobs=jobs,
+        device=device,
+        calibrator=calibrator,
         checkpoint=checkpoint,
         progress=progress,
     )
@@ -168,6 +183,15 @@ def spread_study(
         "boards": found.boards,
         "seed": seed,
         "temperature_c": temperature,
+        "calibration": None
+        if calibrator is None
+        else f"biases trimmed by {calibrator.trims[0].bits}-bit DACs after {len(calibrator.volts)} training inputs "
+        f"were measured by a {trim_adc}-bit ADC (docs/training.md)",
+        "device": device,
+        "precision": "float64"
+        if device is None
+        else f"float32, outputs within {AGREEMENT_V:g} V of float64; float64 where that is not certain "
+        "or a class is closer",
     }
     values = {"yield": found.met, "reference_accuracy": found.reference}
     return SpreadStudy(Metrics(values, provenance, {"monte_carlo": details}), found)

@@ -53,7 +53,14 @@ def agreement(names: list[str], images: int) -> Iterable[str]:
         x, y = data(name, design)
         x, y = x[:images], y[:images]
         real = operating_points(
-            design.analog, design.circuit, design.netlist, design.cells, x, files=design.dc_files, hidden=True
+            design.analog,
+            design.circuit,
+            design.netlist,
+            design.cells,
+            x,
+            files=design.dc_files,
+            conditions=design.start_conditions(27.0),
+            hidden=True,
         )
         start = time.process_time()
         model = compact.solve(design.analog, design.cells, x, design.conditions(27.0))

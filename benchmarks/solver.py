@@ -1,7 +1,8 @@
 """The structural solver's figures, measured: `python benchmarks/solver.py [--boards 1000] [--repeat 5]`.
 
 Needs the MNIST test set (see `analognet.load_data`) and ngspice. Prints one table; times are medians.
-`--agreement` prints another instead: the largest difference from ngspice on every example, and on
+`--device CUDA`, or any other device of tinygrad's, prints another instead: Monte Carlo there.
+`--agreement` prints a third: the largest difference from ngspice on every example, and on
 random networks, over topologies, op-amps and temperatures.
 """
 
@@ -21,11 +22,16 @@ import numpy as np
 
 from analognet import Activation, Dense, Network, convert, load_data
 from analognet.analog import solver
+from analognet.analog.checkpoint import Job
 from analognet.analog.layers import TOPOLOGIES
 from analognet.analog.montecarlo import monte_carlo
 from analognet.analog.noise import noise, spice_noise
 from analognet.analog.referee import referee
+from analognet.analog.right_answers import ALL, Trial, by_device, open_run
 from analognet.analog.simulate import operating_points
+from analognet.analog.solver.device import BOARDS, answers, open_device, outputs
+from analognet.analog.solver.device_equations import OPEN, RIGHT
+from analognet.analog.solver.differences import BoardDifferences, differences
 from analognet.analog.technology import load_technology
 from analognet.analog.variation import default_spread
 from analognet.design import Design
@@ -105,17 +111,86 @@ def agreement(images: int, networks: int) -> None:
         print(f"| {name} | {topology} | {part} | {figures} | {clipped} of {total} |", flush=True)
 
 
+def on_device(name: str, opamp: str, count: int, images: int, jobs: int, repeat: int) -> None:
+    """Monte Carlo on a tinygrad device: where the time goes, and how far from float64 it is."""
+    design = convert(MODEL, technology="board", overrides={"opamp": opamp})
+    data = load_data("mnist", 784, 10)
+    assert data.y is not None
+    trial = Trial(
+        design,
+        np.asarray(data.x[:images], dtype=np.float64),
+        data.y[:images],
+        1,
+        default_spread(design),
+        27.0,
+    )
+    device, volts = open_device(name), trial.volts
+
+    def rest(first: int, boards: int) -> list[Job]:
+        return [Job(ALL, first + at, min(BOARDS, boards - at)) for at in range(0, boards, BOARDS)]
+
+    def piece(job: Job) -> tuple[list[solver.Equations], list[BoardDifferences]]:
+        systems = [trial.system(job.source, job.first + i) for i in range(job.count)]
+        return systems, [differences(run.anchors, s) for s in systems]
+
+    start = time.perf_counter()
+    run = open_run(trial, jobs, device)
+    print(f"  nominal board, data onto the device: {time.perf_counter() - start:.2f} s", file=sys.stderr)
+    start = time.perf_counter()
+    list(by_device(trial, rest(0, 3 * BOARDS), jobs, run))
+    print(f"  first {3 * BOARDS} boards, compilation: {time.perf_counter() - start:.2f} s", file=sys.stderr)
+    walls, cpus = [], []
+    for _ in range(repeat):
+        cpu, wall = time.process_time(), time.perf_counter()
+        list(by_device(trial, rest(0, count), jobs, run))
+        walls.append(time.perf_counter() - wall)
+        cpus.append(time.process_time() - cpu)
+    start = time.perf_counter()
+    systems, ready = piece(Job(ALL, 0, BOARDS))
+    prepared = (time.perf_counter() - start) / BOARDS
+    times = []
+    for _ in range(max(3, repeat)):
+        start = time.perf_counter()
+        codes = answers(run, ready)
+        times.append((time.perf_counter() - start) / BOARDS)
+    found, trusted = outputs(run, ready)
+    worst, right = 0.0, True
+    for system, told, sure, code in zip(systems[:4], found, trusted, codes, strict=False):
+        exact = np.concatenate(
+            [system.solve(volts[at : at + 512])[0][-1] for at in range(0, len(volts), 512)]
+        )
+        worst = max(worst, float(np.abs(told - exact).max(axis=1, initial=0.0)[sure].max(initial=0.0)))
+        same = (exact.argmax(axis=1) == trial.classes) == (code == RIGHT)
+        right &= bool(same[code != OPEN].all())
+    print(f"# {SHAPE}, {opamp}, {count} boards x {len(volts)} images, {device}, {jobs} threads")
+    print("| what | measured | target |")
+    print("|---|---|---|")
+    print(f"| all, compiled before | {statistics.median(walls):.2f} s wall, {statistics.median(cpus):.2f} s CPU |"
+          f" {3.0 * count / 1000:g} s on a data-centre GPU |")  # fmt: skip
+    print(f"| a board drawn and written down, one thread | {1e3 * prepared:.2f} ms | |")
+    print(f"| a board there and back, eight at a time | {1e3 * statistics.median(times):.2f} ms | |")
+    print(f"| trusted outputs against float64 | {worst:.1e} V | 1e-5 V |")
+    print(f"| left to float64 | {100 * float((codes == OPEN).mean()):.4f} % | |")
+    print(f"| answers as in float64 | {'all' if right else 'NOT ALL'} | all |")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--boards", type=int, default=50, help="of the Monte Carlo run")
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--agreement", action="store_true", help="print the agreement with ngspice instead")
-    parser.add_argument("--images", type=int, default=4, help="for --agreement")
+    parser.add_argument("--device", help="a tinygrad device, e.g. CUDA: Monte Carlo there instead")
+    parser.add_argument("--opamp", default="opa4192", help="for --device")
+    parser.add_argument("--images", type=int, help="default 4 for --agreement, all for --device")
     parser.add_argument("--networks", type=int, default=20, help="random ones, for --agreement")
     options = parser.parse_args()
     if options.agreement:
-        agreement(options.images, options.networks)
+        agreement(options.images or 4, options.networks)
+        return
+    if options.device:
+        images = options.images or 10_000
+        on_device(options.device, options.opamp, options.boards, images, options.jobs, options.repeat)
         return
     rows: list[tuple[str, str, str]] = []
 

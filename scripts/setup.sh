@@ -57,6 +57,8 @@ sys.exit(sys.base_prefix == "/usr" and ctypes.util.find_library("python" + versi
         case $tool in iverilog) brewed=icarus-verilog ;; g++) brewed=gcc ;; clang) brewed=llvm ;; *) brewed=$tool ;; esac
         install $tool $brewed
     done
+    command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 ||
+        case $(uname -s) in Linux) install chromium chromium ;; esac # the browser that looks at a report
 fi
 has_library $library || install libngspice0 libngspice
 

@@ -133,5 +133,6 @@ def fake_ngspice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[s
         program.write_text((FAKES / script).read_text())
         program.chmod(0o755)
         monkeypatch.setenv("PATH", f"{directory}{os.pathsep}/usr/bin{os.pathsep}/bin")
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
     return install

@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from analognet.data import Dataset, load_data
-from analognet.errors import InputError
+from analognet.errors import InputError, UsageError
 from analognet.loading import tables
 from analognet.names import printable
 
@@ -322,7 +322,7 @@ def test_file_over_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_unknown_data_lists_what_is_allowed() -> None:
     with pytest.raises(
-        InputError, match=r"'MNIST\.zip' is not known; give an \.npz .* digits, iris, mnist, fashion-mnist"
+        UsageError, match=r"'MNIST\.zip' is not known; give an \.npz .* digits, iris, mnist, fashion-mnist"
     ):
         load_data("MNIST.zip")
 

@@ -287,7 +287,7 @@ def test_an_opamp_on_the_wrong_supply(tmp_path: Path) -> None:
     path = tmp_path / "low.toml"
     path.write_text(board.replace("vdd = 5.0", "vdd = 1.0").replace("vss = -5.0", "vss = -1.0"))
     with pytest.raises(
-        UsageError, match=r"op-amp opamp_opa4192 works on 4.5 to 36 V, technology board gives it 2 V"
+        InputError, match=r"op-amp opamp_opa4192 works on 4.5 to 36 V, technology board gives it 2 V"
     ):
         convert(random_network((2, 2), ("relu",)), technology=path)
 

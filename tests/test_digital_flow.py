@@ -21,7 +21,7 @@ from analognet.design import save as save_design
 from analognet.digital import energy, flow, sweep, vcd
 from analognet.digital.quantize import quantize
 from analognet.digital.schedule import plan
-from analognet.errors import InputError, SpecificationMissed, UsageError
+from analognet.errors import InputError, SimulatorError, SpecificationMissed, UsageError
 
 DIGITS = EXAMPLES / "digits" / "digits.safetensors"
 
@@ -90,7 +90,7 @@ def test_samples_are_the_values_before_the_edge(tmp_path: Path) -> None:
     path.write_text(VCD)
     rows = vcd.sample(path, "clk", ["_1_", "_2_"])
     assert rows == [{"_1_": "1", "_2_": "101"}, {"_1_": "0", "_2_": "110"}]
-    with pytest.raises(KeyError):
+    with pytest.raises(SimulatorError):
         vcd.sample(path, "clk", ["absent"])
 
 
@@ -136,7 +136,7 @@ def test_constants_are_a_file_a_user_can_edit(tmp_path: Path) -> None:
         (("factor = 14.0", "factor = -1"), r"\[fpga\] factor must be a number above 0"),
         (("factor = 14.0", "factor = nan"), r"\[fpga\] factor must be a number above 0"),
         (("factor = 14.0", "factor = true"), r"\[fpga\] factor must be a number above 0"),
-        (("[fpga]", "[fpga"), "is not TOML"),
+        (("[fpga]", "[fpga"), "cannot be read"),
     ],
 )
 def test_wrong_constants_are_refused(tmp_path: Path, change: tuple[str, str], message: str) -> None:
@@ -147,7 +147,7 @@ def test_wrong_constants_are_refused(tmp_path: Path, change: tuple[str, str], me
 
 
 def test_constants_that_are_not_there() -> None:
-    with pytest.raises(InputError, match="cannot be read: No such file"):
+    with pytest.raises(InputError, match=r"absent\.toml': no such file"):
         energy.load_constants(Path("absent.toml"))
 
 

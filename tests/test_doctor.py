@@ -22,7 +22,8 @@ def test_the_design_kit_is_named_with_its_version_or_its_install_command(
 ) -> None:
     monkeypatch.setattr(doctor.pdk, "find", lambda: doctor.pdk.Pdk(Path("/kits/sky130"), "open_pdks abc"))
     found = doctor._design_kit()
-    assert (found.name, found.found, found.note) == ("sky130", "open_pdks abc", "/kits/sky130")
+    assert (found.name, found.found, found.path) == ("sky130 PDK", "open_pdks abc", "/kits/sky130")
+    assert found.install == doctor.pdk.INSTALL
 
     def missing() -> None:
         raise ToolMissing(f"not found; install: {doctor.pdk.INSTALL}")

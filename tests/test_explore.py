@@ -49,7 +49,7 @@ def test_a_bad_grid_is_refused(text: str, message: str) -> None:
 def test_a_sweep_is_resumed_and_a_broken_file_measured_again(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     first = sweep(tmp_path, "opamp=opa4192,tlv9154", progress=lambda a, b: seen.append((a, b)))
-    files = sorted(tmp_path.glob("*.json"))
+    files = sorted(tmp_path.glob("*.piece"))
     assert first.measured == len(files) == 2
     assert seen[-1] == (2, 2)
     again = sweep(tmp_path, "opamp=opa4192,tlv9154")

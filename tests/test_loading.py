@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from analognet.errors import InputError
+from analognet.errors import InputError, UsageError
 from analognet.loading import LoadedModel, load
 
 RNG = np.random.default_rng(0)
@@ -191,7 +191,7 @@ def test_without_activations_the_command_is_named(tmp_path: Path, monkeypatch: p
 )
 def test_unsuitable_activations(tmp_path: Path, given: str, message: str) -> None:
     path = saved(tmp_path / "m.safetensors", layer("l1", 8, 4) | layer("l2", 3, 8))
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(UsageError, match=message):
         load(path, given)
 
 
@@ -205,7 +205,7 @@ def test_softmax_at_the_end_is_dropped_and_said(tmp_path: Path, given: str) -> N
 
 
 def test_one_layer_needs_one_activation(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="1 dense layer, so 1 activation is needed"):
+    with pytest.raises(UsageError, match="1 dense layer, so 1 activation is needed"):
         load(saved(tmp_path / "m.safetensors", layer("l1", 3, 4)), "relu,linear")
 
 
@@ -263,7 +263,7 @@ def test_zero_weights_are_noted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("model", ["net.txt", "net", "a b:c", Path("os:path")])
 def test_other_models_are_refused(model: str | Path) -> None:
-    with pytest.raises(InputError, match=r"give a \.safetensors file, an \.onnx file, or module:callable"):
+    with pytest.raises(UsageError, match=r"give a \.safetensors file, an \.onnx file, or module:callable"):
         load(model)
 
 

@@ -230,7 +230,7 @@ def test_unknown_topology_and_series() -> None:
     network = random_network((2, 2), ("linear",))
     with pytest.raises(UsageError, match="topology 'ring' is unknown; there are split, signed, dual_rail"):
         mapped(network, topology="ring")
-    with pytest.raises(UsageError, match="resistor series 'E7' is unknown"):
+    with pytest.raises(InputError, match="resistor series 'E7' is unknown"):
         mapped(network, changed(BOARD, series="E7"))
 
 

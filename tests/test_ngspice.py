@@ -48,14 +48,18 @@ def test_each_way_to_fail_has_its_own_words(script: str, words: str, fake_ngspic
     fake_ngspice(script)
     with pytest.raises(SimulatorError) as caught:
         run_deck(DECK, WANTED)
-    assert re.sub(" +", " ", str(caught.value)) == words
+    told, kept, place = re.sub(" +", " ", str(caught.value)).partition("; its log is kept in ")
+    assert (told, bool(kept)) == (words, True)
+    assert (Path(place) / "deck.cir").read_text() == DECK
     assert caught.value.exit_code == 5
 
 
 def test_a_run_that_hangs_is_stopped_with_all_its_children(fake_ngspice: Fake, tmp_path: Path) -> None:
     fake_ngspice("hang.sh")
     start = time.monotonic()
-    with pytest.raises(SimulatorError, match=r"^ngspice was stopped after 0\.5 s: Reference value : 1\.0$"):
+    with pytest.raises(
+        SimulatorError, match=r"^ngspice was stopped after 0\.5 s: Reference value : 1\.0; its log"
+    ):
         run_deck(DECK, WANTED, timeout_s=0.5)
     assert time.monotonic() - start < 5
     child = int((tmp_path / "fake-bin" / "child.pid").read_text())
@@ -78,7 +82,7 @@ def gone(pid: int) -> bool:
 def test_a_wrong_number_of_points(fake_ngspice: Fake) -> None:
     fake_ngspice("good.sh")
     assert run_deck(DECK, WANTED).vectors["v(b)"].tolist() == [0.0]
-    with pytest.raises(SimulatorError, match=r"^ngspice gave 1 of 7 points: it printed nothing$"):
+    with pytest.raises(SimulatorError, match=r"^ngspice gave 1 of 7 points: it printed nothing; its log"):
         run_deck(DECK, WANTED, points=7)
 
 

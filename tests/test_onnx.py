@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from analognet.errors import InputError
+from analognet.errors import InputError, UsageError
 from analognet.loading import load
 
 RNG = np.random.default_rng(0)
@@ -162,8 +162,11 @@ def test_sidecar_and_argument(tmp_path: Path) -> None:
     loaded = load(path, "relu,linear")
     assert (loaded.input_range, loaded.dataset) == ((0.0, 1.0), "iris")
     assert loaded.ranges == ((-1.0, 1.0), (-2.0, 2.0))
-    with pytest.raises(InputError, match="computes the activations relu,linear, not tanh,linear"):
+    with pytest.raises(UsageError, match="computes the activations relu,linear, not tanh,linear"):
         load(path, "tanh,linear")
+    path.with_suffix(".json").write_text(json.dumps({"activations": ["tanh", "linear"]}))
+    with pytest.raises(InputError, match="not tanh,linear; leave it out"):
+        load(path)
 
 
 RELU = node("Relu", "h", "a")

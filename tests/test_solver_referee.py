@@ -113,6 +113,22 @@ def test_rectifiers_over_temperature_and_into_the_clamps(topology: str, temperat
     assert verdict.clipped > 0 or topology == "dual_rail"
 
 
+@pytest.mark.parametrize("temperature", [-40.0, 27.0, 125.0])
+@pytest.mark.parametrize("part", ["lm358", "opa4192"])
+def test_a_neuron_that_no_resistor_drives_or_loads(part: str, temperature: float) -> None:
+    """Its summing node has nothing but its own feedback: bias current alone decides which diode conducts."""
+    rng = np.random.default_rng(4)
+    first, second = rng.normal(0, 1, (5, 3)), rng.normal(0, 1, (3, 5))
+    bias = rng.normal(0, 0.2, 5)
+    first[2], bias[2], second[:, 2] = 0.0, 0.0, 0.0
+    network = Network(
+        "dead",
+        (Dense("a", first, bias, Activation("relu")), Dense("b", second, np.zeros(3), Activation("linear"))),
+    )
+    verdict = referee(board(network, "split", part), rng.uniform(-1, 1, (6, 3)), temperature)
+    assert verdict.agrees, verdict
+
+
 def test_a_small_signal_at_the_corner_of_the_rectifier() -> None:
     """Neither diode clearly conducts: the part of the solution that no shortcut covers."""
     network = Network(

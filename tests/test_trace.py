@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tinygrad import Device, Tensor, TinyJit, nn
 
-from analognet.errors import InputError
+from analognet.errors import InputError, UsageError
 from analognet.loading import from_callable, load
 from analognet.loading.graph import VALUES_LIMIT, record
 
@@ -328,9 +328,9 @@ def test_module_without_a_usable_device(module: str, monkeypatch: pytest.MonkeyP
 
 def test_activations_given_for_a_module_must_agree(module: str) -> None:
     assert load(f"{module}:Net", "relu,linear").network.shape == (4, 3, 2)
-    with pytest.raises(InputError, match="computes the activations relu,linear, not tanh,linear"):
+    with pytest.raises(UsageError, match="computes the activations relu,linear, not tanh,linear"):
         load(f"{module}:Net", "tanh,linear")
-    with pytest.raises(InputError, match="2 activations are needed; 1 given"):
+    with pytest.raises(UsageError, match="2 activations are needed; 1 given"):
         load(f"{module}:Net", "tanh")
 
 

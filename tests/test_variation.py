@@ -134,11 +134,7 @@ def test_defaults_come_from_technology_and_part() -> None:
     spread = default_spread(small(opamp="lm358", full_scale=2.0))
     assert spread.resistor_tolerance == 0.001
     assert spread.vos_sigma == 2.3e-3
-    assert set(spread.active) == set(SOURCES) - {
-        "temperature",
-        "strips",
-        "cells",
-    }  # the last two are a chip's
+    assert set(spread.active) == set(SOURCES) - {"temperature", "strips", "cells"}  # the last two are chips'
 
 
 def run(design: Design, n: int = 12, **options: object) -> MonteCarlo:
@@ -240,9 +236,18 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
     x, y = labelled(design)
     with pytest.raises(InputError, match="of another design, data, seed or spread"):
         monte_carlo(design, x, y, 2, 4, default_spread(design), checkpoint=path)
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(InputError, match=r"checkpoint 'c.npz' cannot be read"):
-        run(design, n=2, sensitivity_boards=0, checkpoint=path)
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "one bit", "another file"])
+def test_a_damaged_checkpoint_is_begun_again(damage: str, tmp_path: Path) -> None:
+    design, path = small(), tmp_path / "c.npz"
+    run(design, n=10, sensitivity_boards=0, jobs=1, checkpoint=path)
+    whole = path.read_bytes()
+    middle = whole.index(b"all_right.npy") + 140  # within the counts
+    flipped = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+    path.write_bytes({"cut": whole[:100], "empty": b"", "one bit": flipped}.get(damage, b"PK\3\4 no"))
+    run(design, n=10, sensitivity_boards=0, jobs=1, checkpoint=path)
+    assert path.read_bytes() == whole
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ are no cells: their models come from its design kit.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from typing import Final
 from analognet import resources
 from analognet.analog import pdk
 from analognet.errors import InputError
+from analognet.loading.files import read_regular
 from analognet.names import printable
 
 FAMILIES: Final = ("core", "opamp", "amplifier", "activation", "inverter", "support", "model")
@@ -48,6 +50,9 @@ _ELEMENTS = frozenset("rclkdqmbegfhivx")
 _CARDS = (".subckt", ".ends", ".param", ".model")
 _BODY_TEXT = re.compile(r"[\x20-\x7e]*")
 _BRACES = re.compile(r"\{([^{}]*)\}")
+_NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?", re.IGNORECASE)
+_PAIRS: Final = ("supply", "s_in", "slope")  # ratings that are a smallest and a largest value
+_POSITIVE: Final = ("a0", "cmrr", "gbw", "slew")  # parameters that stand below a fraction bar
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,7 @@ def parse_cell(text: str, name: str) -> Cell:
                 )
             roles[pin] = role
         elif key == "param":
-            parameter, unit, *_ = [*rest.split(), ""]
+            parameter, unit, *_ = [*rest.split(), "", ""]
             units[parameter] = unit
         else:
             words[key] = rest
@@ -133,25 +138,28 @@ def parse_cell(text: str, name: str) -> Cell:
         raise InputError(
             f"cell '{name}': family '{printable(family)}' is unknown; families are {', '.join(FAMILIES)}"
         )
+    _check_ratings(name, words, ratings)
     first = text.lstrip().splitlines()[0] if text.strip() else ""
     title = words.get("title", first.lstrip("* ").strip())
-    if family == "model":
-        return Cell(name, family, title, text, words=words, ratings=ratings)
     lines = logical_lines(text)
+    if family == "model":
+        if not lines or not all(line.lower().startswith(".model ") for line in lines):
+            raise InputError(f"cell '{name}': a model is .model cards alone")
+        return Cell(name, family, title, text, words=words, ratings=ratings)
     pins, defaults = _subckt(lines, name)
     missing = [p for p in pins if p not in roles]
     if missing:
-        raise InputError(f"cell '{name}': no '*@ pin' line for {', '.join(missing)}")
+        raise InputError(f"cell '{name}': no '*@ pin' line for {printable(', '.join(missing))}")
     expected = _FAMILY_PINS[family]
     if pins[: len(expected)] != expected or (family == "core" and pins != expected):
         raise InputError(
-            f"cell '{name}': pins are {' '.join(pins)}; a cell of family {family} has {' '.join(expected)}"
+            f"cell '{name}': pins are {printable(' '.join(pins))}; a cell of family {family} has {' '.join(expected)}"
         )
     undocumented = [p for p in defaults if p not in units]
     if undocumented:
-        raise InputError(f"cell '{name}': no '*@ param' line for {', '.join(undocumented)}")
+        raise InputError(f"cell '{name}': no '*@ param' line for {printable(', '.join(undocumented))}")
     body = [line for line in lines if line[0].lower() not in ".+"]
-    uses = _references(body, text)
+    uses = _references(body, text, name)
     return Cell(
         name,
         family,
@@ -170,7 +178,8 @@ def parse_cell(text: str, name: str) -> Cell:
 
 def _check_body(text: str, name: str) -> None:
     """A cell is part of a deck, and a deck is a program: only elements and four cards may stand in it."""
-    for number, line in enumerate(text.splitlines(), 1):
+    # by line feeds alone, as ngspice reads it: what else Python takes for the end of a line is refused
+    for number, line in enumerate(text.split("\n"), 1):
         first = line[:1].lower()
         card = line.split()[0].lower() if line.strip() else ""
         allowed = not card or first in "*+" or first in _ELEMENTS or card in _CARDS
@@ -183,19 +192,37 @@ def _check_body(text: str, name: str) -> None:
         # ngspice pastes what braces hold into a B source as it stands: 1/{2*x} becomes 1/2*x
         if line[0].lower() == "b" and not all(_NAME.fullmatch(b) for b in _BRACES.findall(line)):
             raise InputError(
-                f"cell '{name}', {line.split()[0]}: braces in a B source may hold one parameter's name; "
+                f"cell '{name}', {printable(line.split()[0])}: braces in a B source may hold one parameter's name; "
                 "compute it by .param first"
             )
+
+
+def _check_ratings(name: str, words: Mapping[str, str], ratings: Mapping[str, tuple[float, ...]]) -> None:
+    for key in _PAIRS:
+        if key in words and not (len(ratings.get(key, ())) >= 2 and ratings[key][0] <= ratings[key][1]):
+            raise InputError(
+                f"cell '{name}': {key} needs two numbers, the smaller one first or both the same"
+            )
+    if "polarity" in words and ratings.get("polarity", (0.0,))[0] not in (1.0, -1.0):
+        raise InputError(f"cell '{name}': polarity is 1 or -1")
+    if "units" in words and not ratings.get("units", (0.0,))[0] >= 1:
+        raise InputError(f"cell '{name}': units is the number of amplifiers in a package, at least 1")
 
 
 def _leading_numbers(text: str) -> tuple[float, ...]:
     numbers = []
     for word in text.split():
-        try:
-            numbers.append(float(word))
-        except ValueError:
+        value = _number(word)
+        if value is None:
             break
+        numbers.append(value)
     return tuple(numbers)
+
+
+def _number(text: str) -> float | None:
+    """A plain finite number, as Python and ngspice both read it; None for anything else."""
+    value = float(text) if _NUMBER.fullmatch(text) and len(text) <= 40 else math.inf
+    return value if math.isfinite(value) else None
 
 
 def logical_lines(text: str) -> list[str]:
@@ -215,8 +242,12 @@ def _subckt(lines: list[str], name: str) -> tuple[tuple[str, ...], dict[str, flo
     heads = [line for line in lines if line.lower().startswith(".subckt")]
     if len(heads) != 1:
         raise InputError(f"cell '{name}': the file has {len(heads)} .subckt lines; a cell has one")
+    ends = [line for line in lines if line.lower().startswith(".ends")]
+    if lines[0] is not heads[0] or ends != lines[-1:]:  # beside it, elements would be the deck's
+        raise InputError(f"cell '{name}': all of it stands between its .subckt and one .ends")
     head, _, parameters = heads[0].partition("params:")
-    _, found, *pins = head.split()
+    _, found, *pins = [*head.split(), ""]
+    pins = pins[:-1]
     if found != name:
         raise InputError(
             f"cell '{name}': its .subckt is called '{printable(found)}'; file and cell share one name"
@@ -224,51 +255,64 @@ def _subckt(lines: list[str], name: str) -> tuple[tuple[str, ...], dict[str, flo
     defaults = {}
     for item in parameters.split():
         key, _, value = item.partition("=")
-        try:
-            defaults[key] = float(value)
-        except ValueError:
+        number = _number(value)
+        if number is None:
             raise InputError(
                 f"cell '{name}': default {printable(item)} is no plain number; write 10e3, not 10k"
-            ) from None
+            )
+        if key in _POSITIVE and number <= 0:
+            raise InputError(f"cell '{name}': {key} must be above 0, not {number:g}")
+        defaults[key] = number
     return tuple(pins), defaults
 
 
-def _references(body: list[str], text: str) -> tuple[str, ...]:
+def _references(body: list[str], text: str, name: str) -> tuple[str, ...]:
     """The subcircuits and models that a body names and does not itself define."""
     own = {w[1].lower() for w in (line.split() for line in text.splitlines()) if w[:1] == [".model"]}
     found: list[str] = []
     for line in body:
-        kind, words = line[0].lower(), line.partition("params:")[0].split()
-        if kind == "x":
-            used = [w for w in words if "=" not in w][-1]
-            if not used.startswith(pdk.PREFIX):
-                found.append(used)
-        elif kind == "d":
-            found.append(words[3])
-        elif kind == "q":
-            found.append(words[4])
+        kind = line[0].lower()
+        words = [w for w in line.partition("params:")[0].split() if "=" not in w]
+        least = {"x": 3, "d": 4, "q": 5}.get(kind, 1)
+        if len(words) < least:
+            raise InputError(f"cell '{name}': {printable(line)} has too few nodes")
+        if kind == "x" and words[-1].startswith(pdk.PREFIX):
+            continue
+        if kind in "xdq":
+            found.append(words[-1] if kind == "x" else words[least - 1])
     return tuple(dict.fromkeys(f for f in found if f.lower() not in own))
 
 
-@cache
 def library(*directories: Path) -> Mapping[str, Cell]:
     """All cells of the given directories, by name; the packaged board cells where none is given.
 
     A file without a `*@ family` line is no cell. Raises InputError for a cell that is not valid or
     a name that stands twice.
     """
+    packaged = (resources.cells(), resources.sky130())
     found: dict[str, Cell] = {}
-    for directory in directories or (resources.cells(),):
-        for path in sorted(directory.glob("*.cir")):
-            if path.stat().st_size > _SIZE_LIMIT:
-                raise InputError(f"cell file '{printable(path.name)}' is over {_SIZE_LIMIT} bytes")
-            text = path.read_text(encoding="utf-8", errors="replace")
-            if "*@ family" not in text:  # someone's netlist beside their technology, not a cell
-                continue
-            cell = parse_cell(text, path.stem)
-            if cell.name in found:
-                raise InputError(f"cell '{cell.name}' is declared twice")
-            found[cell.name] = cell
+    for directory in directories or packaged[:1]:
+        # a user's own are read again each time: they may have been edited since
+        cells = _packaged(directory) if directory in packaged else _read_cells(directory)
+        for name, cell in cells.items():
+            if name in found:
+                raise InputError(f"cell '{name}' is declared twice")
+            found[name] = cell
+    return found
+
+
+@cache
+def _packaged(directory: Path) -> Mapping[str, Cell]:
+    return _read_cells(directory)
+
+
+def _read_cells(directory: Path) -> dict[str, Cell]:
+    found: dict[str, Cell] = {}
+    for path in sorted(directory.glob("*.cir")):
+        text = read_regular(path, "cell file", _SIZE_LIMIT).decode("utf-8", errors="replace")
+        text = text.replace("\r\n", "\n")
+        if "*@ family" in text:  # else someone's netlist beside their technology, not a cell
+            found[path.stem] = parse_cell(text, path.stem)
     return found
 
 

@@ -40,7 +40,7 @@ from analognet.analog.ranges import LayerRange, Range
 from analognet.analog.resistors import check_series, pot_bits, realise
 from analognet.analog.technology import Technology
 from analognet.errors import InputError, UsageError
-from analognet.names import printable
+from analognet.names import did_you_mean, printable
 from analognet.network import Activation, Array, Dense, Network
 
 LARGEST: Final = 1e100  # value a signal may have, and 1 / smallest: products of scales stay finite
@@ -61,7 +61,10 @@ def map_network(
     cannot be realised with the technology's resistors and op-amp.
     """
     if topology not in TOPOLOGIES:
-        raise UsageError(f"topology '{printable(topology)}' is unknown; there are {', '.join(TOPOLOGIES)}")
+        raise UsageError(
+            f"topology '{printable(topology)}' is unknown; there are {', '.join(TOPOLOGIES)}"
+            f"{did_you_mean(topology, TOPOLOGIES)}"
+        )
     check_series(technology.resistor.series)
     if len(ranges) != len(network.layers):
         raise InputError(f"{len(ranges)} ranges were given for {len(network.layers)} layers")

@@ -12,11 +12,13 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from analognet import process
 from analognet.errors import SimulatorError
+from analognet.kept_logs import keep_logs
 from analognet.names import printable
 from analognet.network import Array
 
@@ -26,7 +28,7 @@ _FAULTS = re.compile(
     re.IGNORECASE,
 )
 _STEPPING_FAILED = re.compile(r"(gmin|source) stepping failed", re.IGNORECASE)
-_REACHED = re.compile(r"Reference value :\s*([0-9.e+]+)[\r\n]")
+_REACHED = re.compile(r"Reference value :\s*([0-9]{1,9}(?:\.[0-9]{1,9})?(?:e\+?[0-9]{1,2})?)[\r\n]")
 # how a raw file names the analysis that a plot is of
 OP, DC, AC, NOISE, TRAN = (
     "Operating Point",
@@ -36,6 +38,8 @@ OP, DC, AC, NOISE, TRAN = (
     "Transient Analysis",
 )
 _QUOTED = 600  # characters of ngspice's own words in an error
+_RAW_LIMIT = 2 << 30  # bytes of a result
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -66,14 +70,14 @@ def run_deck(
     on_point: called now and then with the sweep value reached.
     Raises ToolMissing, or SimulatorError with ngspice's words.
     """
-    raw, done = _run(deck, timeout_s, files, on_point)
-    log = done.stdout + done.stderr
-    vectors = parse_raw(raw)
-    found = _checked(vectors, wanted, log)
-    for values in found.values():
-        if points is not None and len(values) != points:
-            raise SimulatorError(f"ngspice gave {len(values)} of {points} points: {_words(log)}")
-    return SpiceRun(vectors if everything else found, done.cpu_s, done.wall_s, log)
+
+    def believe(raw: bytes, log: str) -> dict[str, Array]:
+        vectors = parse_raw(raw)
+        found = _checked(vectors, wanted, log, points)
+        return vectors if everything else found
+
+    vectors, done = _run(deck, timeout_s, files, on_point, believe)
+    return SpiceRun(vectors, done.cpu_s, done.wall_s, done.stdout + done.stderr)
 
 
 def run_analyses(
@@ -88,13 +92,15 @@ def run_analyses(
     wanted: the vectors that must be in each plot, by its name (`OP`, `DC`, ...); files as for
     `run_deck`. Raises what `run_deck` raises.
     """
-    raw, done = _run(deck, timeout_s, files, None)
-    log = done.stdout + done.stderr
-    plots = dict(parse_plots(raw))
-    missing = [name for name in wanted if name not in plots]
-    if missing:
-        raise SimulatorError(f"ngspice left out its {', '.join(missing)}: {_words(log)}")
-    return {name: _checked(plots[name], vectors, log) for name, vectors in wanted.items()}
+
+    def believe(raw: bytes, log: str) -> dict[str, dict[str, Array]]:
+        plots = dict(parse_plots(raw))
+        missing = [name for name in wanted if name not in plots]
+        if missing:
+            raise SimulatorError(f"ngspice left out its {', '.join(missing)}: {_words(log)}")
+        return {name: _checked(plots[name], vectors, log) for name, vectors in wanted.items()}
+
+    return _run(deck, timeout_s, files, None, believe)[0]
 
 
 def _run(
@@ -102,8 +108,11 @@ def _run(
     timeout_s: float,
     files: Mapping[str, str] | None,
     on_point: Callable[[int], None] | None,
-) -> tuple[bytes, process.Finished]:
-    """The raw file of a run that ended by itself and complained of nothing. Raises SimulatorError."""
+    believe: Callable[[bytes, str], Found],
+) -> tuple[Found, process.Finished]:
+    """Run a deck; what `believe` makes of its raw file and its words. Where it cannot be believed the
+    deck and what ngspice said are kept. Raises ToolMissing, SimulatorError.
+    """
     program = process.find_tool("ngspice")
     with tempfile.TemporaryDirectory(prefix="analognet-") as name:
         directory = Path(name)
@@ -115,30 +124,38 @@ def _run(
             [program, "-b", *settings, "-r", "out.raw", "deck.cir"],
             cwd=directory,
             timeout_s=timeout_s,
+            file_bytes=_RAW_LIMIT,
             on_output=None if on_point is None else lambda tail: _report(tail, on_point),
         )
-        log = done.stdout + done.stderr
-        if done.timed_out:
-            raise SimulatorError(f"ngspice was stopped after {timeout_s:g} s: {_words(log)}")
-        if done.signal_name:
-            raise SimulatorError(f"ngspice died of {done.signal_name}: {_words(log)}")
-        if fault := fault_in(log):
-            raise SimulatorError(f"ngspice: {fault}")
-        raw = directory / "out.raw"
-        if not raw.is_file():
-            raise SimulatorError(
-                f"ngspice ended with code {done.returncode} and wrote no result: {_words(log)}"
-            )
-        return raw.read_bytes(), done
+        try:
+            return _trusted(done, directory / "out.raw", believe), done
+        except SimulatorError as e:
+            raise SimulatorError(f"{e}{keep_logs(directory, 'ngspice', ['deck.cir'])}") from None
 
 
-def _checked(vectors: Mapping[str, Array], wanted: Sequence[str], log: str) -> dict[str, Array]:
+def _trusted(done: process.Finished, raw: Path, believe: Callable[[bytes, str], Found]) -> Found:
+    """What `believe` makes of a run that ended by itself and complained of nothing. Raises SimulatorError."""
+    log = done.stdout + done.stderr
+    if done.fault:
+        raise SimulatorError(f"ngspice {done.fault}: {_words(log)}")
+    if fault := fault_in(log):
+        raise SimulatorError(f"ngspice: {fault}")
+    if raw.is_symlink() or not raw.is_file():
+        raise SimulatorError(f"ngspice ended with code {done.returncode} and wrote no result: {_words(log)}")
+    return believe(raw.read_bytes(), log)
+
+
+def _checked(
+    vectors: Mapping[str, Array], wanted: Sequence[str], log: str, points: int | None = None
+) -> dict[str, Array]:
     """The wanted vectors, all there and finite. Raises SimulatorError."""
     missing = [w for w in wanted if w.lower() not in vectors]
     if missing:
         raise SimulatorError(f"ngspice left out {', '.join(missing[:5])} of its result: {_words(log)}")
     found = {w: vectors[w.lower()] for w in wanted}
     for vector, values in found.items():
+        if points is not None and len(values) != points:
+            raise SimulatorError(f"ngspice gave {len(values)} of {points} points: {_words(log)}")
         if not np.isfinite(values).all():
             raise SimulatorError(f"ngspice gave values of {vector} that are not finite: {_words(log)}")
     return found

@@ -120,7 +120,10 @@ def devices(lines: Iterable[str]) -> Sizes:
         name = next((w for w in words if w.lower().startswith(PREFIX)), None)
         if not words or words[0][:1].lower() != "x" or name is None:
             continue
-        size = {k.lower(): float(v) for k, v in _SIZE.findall(line)}
+        try:
+            size = {k.lower(): float(v) for k, v in _SIZE.findall(line)}
+        except ValueError:
+            size = {}
         if set(size) != {"w", "l"}:
             raise InputError(f"{printable(words[0])}: w and l of {name} must stand as numbers in um")
         found.setdefault(name.lower(), set()).add((size["w"], size["l"]))

@@ -24,6 +24,7 @@ from analognet.errors import UsageError
 from analognet.network import Array
 
 _BOLTZMANN_V = 0.0258649  # kT/q at 27 C
+_CHIP_ROUT = 2e3  # Ohm, 1 / gm of an output transistor at some 20 uA: what a loop sees above its bandwidth
 _FOLLOWER_G = 1.0  # S, the wire from a follower's output to its input
 PASSES = 2  # the second with what each stage sends back to the one before it
 _DIVIDER_OHM = 500.0  # from a transistor's base to common
@@ -80,7 +81,11 @@ def reduced_transitions(
     cell = cells[technology.opamp]
     try:
         macro = cells["opamp_macro"].text if "opamp_macro" in cells else ""
-        part = dynamics(cell.figures, swing(technology, cells), macro)
+        part = dynamics(
+            {"rout": _CHIP_ROUT, **cell.figures} if technology.process else cell.figures,
+            swing(technology, cells),
+            macro,
+        )
     except KeyError as e:
         raise UsageError(f"{cell.name} has no parameter {e}: it has no dynamics, and so no latency") from None
     diode = _diode(cells)

@@ -54,7 +54,8 @@ class Verdict:
 
     @property
     def largest_v(self) -> float:
-        return max(self.inputs_v, self.outputs_v, *self.hidden_v)
+        # np.max keeps a NaN, which then agrees with nothing
+        return float(np.max([self.inputs_v, self.outputs_v, *self.hidden_v]))
 
     @property
     def agrees(self) -> bool:

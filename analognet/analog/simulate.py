@@ -14,15 +14,20 @@ from analognet import process
 from analognet.analog import bench, build, ngspice
 from analognet.analog.cells import OPAMP_ROLE, Cell
 from analognet.analog.circuit import Circuit
+from analognet.analog.compact.start import start_voltages
+from analognet.analog.compact.tables import Conditions
 from analognet.analog.layers import SATURATING, AnalogLayer, AnalogNetwork
 from analognet.analog.limits import swing, usable_swing, working_ohm
 from analognet.analog.mapping import cell_key
-from analognet.errors import SimulatorError
+from analognet.errors import InputError, SimulatorError
 from analognet.network import Array
 
 CHUNK = 1000  # input vectors in a deck; ngspice's parsing of tables is worse than linear beyond
+STARTED_CHUNK = 100  # the same with a table for every net of a chip
+STARTS_PAY = 500  # neurons times inputs; for fewer, the cells' tables cost more than they save
 SAFETY = 3.0  # the bound on plausible error over the sum of known error sources
 FLOOR_V = 1e-3
+ZERO_V = 1e-9
 CLIPPED_V = 1e-4  # a node beyond its limit by less has not clipped
 
 Progress = Callable[[int], None]
@@ -59,13 +64,16 @@ def operating_points(
     timeout_s: float = 3600.0,
     hidden: bool = False,
     files: Mapping[str, str] | None = None,
+    conditions: Conditions | None = None,
     progress: Progress | None = None,
 ) -> OperatingPoints:
     """Simulate inputs x (N, n_in) in units, in chunks over `jobs` processes.
 
-    files: what lies beside the deck. Where the circuit makes its own signal common, voltages are
-    against that. progress is called with the number of input vectors newly done. Raises ToolMissing or
-    SimulatorError; a result that disagrees with the mathematics is an error, not a number.
+    files: what lies beside the deck; conditions: a chip's, for which the compact model then says where
+    ngspice is to begin (`starts`): the answer is ngspice's in any case. Where the circuit makes its
+    own signal common, voltages are against that. progress is called with the number of input vectors
+    newly done. Raises ToolMissing or SimulatorError; a result that disagrees with the mathematics
+    is an error, not a number.
     """
     order = similar_first(network, x)
     inputs_v = x[order] * network.scale_in
@@ -77,17 +85,29 @@ def operating_points(
     common = f"v({circuit.common})"
     wanted += [common] if circuit.common else []
 
+    start = {} if conditions is None else starts(network, cells, x[order], conditions)
+    stride = 2 if start else 1
+
     def simulate(rows: slice, seen: Progress) -> Vectors:
         v = inputs_v[rows]
+        held = {net: volts[rows] for net, volts in start.items()}
         driven = bench.input_currents(v) if t.process else []
         asked = [*wanted, *driven]
-        deck = netlist + "\n" + bench.sweep(circuit, t, v, asked, temperature)
-        run = ngspice.run_deck(deck, asked, points=len(v), timeout_s=timeout_s, files=files, on_point=seen)
-        table = {w: run.vectors[w] for w in wanted}
-        table[_DRIVEN] = sum((np.maximum(-run.vectors[w], 0.0) for w in driven), np.zeros(len(v)))
+        deck = netlist + "\n" + bench.sweep(circuit, t, v, asked, temperature, held)
+        run = ngspice.run_deck(
+            deck,
+            asked,
+            points=stride * len(v),
+            timeout_s=timeout_s,
+            files=files,
+            on_point=None if held else seen,  # a held sweep reports its inner source
+        )
+        found = {w: values[stride - 1 :: stride] for w, values in run.vectors.items()}
+        table = {w: found[w] for w in wanted}
+        table[_DRIVEN] = sum((np.maximum(-found[w], 0.0) for w in driven), np.zeros(len(v)))
         return table, run.cpu_s
 
-    runs = _run_chunks(simulate, _chunks(len(x), jobs), jobs, progress)
+    runs = _run_chunks(simulate, _chunks(len(x), jobs, STARTED_CHUNK if start else CHUNK), jobs, progress)
     back = np.argsort(order)
     table = {w: np.concatenate([run[w] for run, _ in runs])[back] for w in (*wanted, _DRIVEN)}
     zero = table[common][:, None] if circuit.common else 0.0
@@ -107,6 +127,20 @@ def operating_points(
     )
 
 
+def starts(
+    network: AnalogNetwork, cells: Mapping[str, Cell], x: Array, conditions: Conditions
+) -> dict[str, Array]:
+    """Voltages (N,) to begin at, by net, for inputs x (N, n_in): none where they do not pay, or where the
+    compact model has no answer.
+    """
+    if len(x) * sum(layer.n_out for layer in network.layers) < STARTS_PAY:
+        return {}
+    try:
+        return start_voltages(network, cells, x, conditions)
+    except (InputError, SimulatorError):  # ngspice finds the way by itself, if slowly
+        return {}
+
+
 def similar_first(network: AnalogNetwork, x: Array) -> NDArray[np.int64]:
     """An order (N,) of the inputs in which neighbours switch few rectifiers, block by block.
 
@@ -114,7 +148,8 @@ def similar_first(network: AnalogNetwork, x: Array) -> NDArray[np.int64]:
     iterations: this saves a fifth to a third of ngspice's time. Greedy nearest neighbour on the
     signs of all summing amplifiers' outputs.
     """
-    signs = np.hstack([v_sum > 0 for v_sum, _ in network.voltages(x)]).astype(np.int8)
+    # not above 0: a sum that is zero comes out as some 1e-17 of either sign, by how memory is aligned
+    signs = np.hstack([v_sum > ZERO_V for v_sum, _ in network.voltages(x)]).astype(np.int8)
     order = []
     for start in range(0, len(x), CHUNK):
         block = signs[start : start + CHUNK]
@@ -128,8 +163,8 @@ def similar_first(network: AnalogNetwork, x: Array) -> NDArray[np.int64]:
     return np.concatenate(order)
 
 
-def _chunks(n: int, jobs: int) -> list[slice]:
-    count = max(-(-n // CHUNK), min(jobs, n))
+def _chunks(n: int, jobs: int, largest: int) -> list[slice]:
+    count = max(-(-n // largest), min(jobs, n))
     edges = np.linspace(0, n, count + 1).astype(int)
     return [slice(int(a), int(b)) for a, b in pairwise(edges)]
 

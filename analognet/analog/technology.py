@@ -6,7 +6,6 @@ anywhere: `--technology my_board.toml`.
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -14,18 +13,17 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from analognet import resources
-from analognet.analog.resistors import pot_bits
+from analognet.analog.resistors import check_series, pot_bits
 from analognet.errors import InputError, UsageError
-from analognet.names import printable
+from analognet.names import did_you_mean, printable
 from analognet.network import Array
+from analognet.settings_file import read_toml
 
 NOMINAL_C: Final = 27.0  # SPICE's nominal temperature
 # corners of a process that say something of its resistors: hh has high resistance and capacitance
 RESISTANCE_CORNERS: Final = {"ll": -1, "lh": -1, "hl": 1, "hh": 1}
 
 LIMITS: Final = "limits.toml"  # beside a technology: what its cells are held to, no technology
-
-_SIZE_LIMIT = 1 << 18
 _STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 CellName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Positive = Annotated[float, Field(gt=0)]
@@ -194,6 +192,7 @@ def load_technology(name: str | Path) -> Technology:
     if path.suffix != ".toml":
         raise UsageError(
             f"technology '{printable(text)}' is unknown; there are {', '.join(available())}, or a .toml file"
+            f"{did_you_mean(text, available())}"
         )
     return read_technology(path)
 
@@ -201,14 +200,7 @@ def load_technology(name: str | Path) -> Technology:
 def read_technology(path: Path) -> Technology:
     """Read and check one TOML file. Raises InputError with file, key and fault."""
     where = f"technology file '{printable(path.name)}'"
-    if not path.is_file():
-        raise InputError(f"{where} is not a file")
-    if path.stat().st_size > _SIZE_LIMIT:
-        raise InputError(f"{where} is over {_SIZE_LIMIT} bytes")
-    try:
-        return parse_technology(tomllib.loads(path.read_text(encoding="utf-8")), where)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise InputError(f"{where}: {printable(e)}") from None
+    return parse_technology(read_toml(path, where), where)
 
 
 def parse_technology(values: object, where: str) -> Technology:
@@ -219,6 +211,10 @@ def parse_technology(values: object, where: str) -> Technology:
         first = e.errors()[0]
         key = ".".join(printable(k) for k in first["loc"])
         raise InputError(f"{where}: {key + ': ' if key else ''}{printable(first['msg'])}") from None
+    try:
+        check_series(technology.resistor.series)
+    except UsageError as e:
+        raise InputError(f"{where}: {e}") from None
     low, high = technology.resistor.min_ohm, technology.resistor.max_ohm
     if not low <= technology.resistor.feedback_ohm <= high:
         raise InputError(f"{where}: feedback_ohm must lie in [{low:g}, {high:g}], the resistor's own range")

@@ -81,6 +81,8 @@ def simulate_transitions(
     jobs: int = 2,
     timeout_s: float = 3600.0,
     progress: Callable[[int, int], None] | None = None,
+    recall: Callable[[int], Inference | None] | None = None,
+    keep: Callable[[int, Inference], None] | None = None,
 ) -> tuple[Inference, ...]:
     """Simulate transitions in ngspice, one deck each, in the order given.
 
@@ -88,6 +90,7 @@ def simulate_transitions(
     times as long, until limit_s (default: `LIMIT` times the first length). observe(waveforms,
     settling) is called once a transition, in a thread while others start programs: it must not use
     matrix products by BLAS, which can hang where another thread forks. progress(done, total) counts transitions.
+    recall(k) gives transition k where it is known already; keep(k, inference) is called for the others.
     Raises UsageError where the op-amps have no dynamics, ToolMissing, SimulatorError.
     """
     part = design.cells[design.technology.opamp]
@@ -108,11 +111,15 @@ def simulate_transitions(
         timeout_s=timeout_s,
         hidden=True,
         files=design.dc_files,
+        conditions=design.start_conditions(temperature),
     )
     goals = [(*target.hidden_v, target.outputs_v)]
     done = 0
 
     def work(k: int) -> Inference:
+        known = recall(k) if recall else None
+        if known is not None:
+            return known
         goal = tuple(layer[k] for layer in goals[0])
         limit = limit_s or LIMIT * lengths_s[k]
         length, cpu, runs = min(lengths_s[k], limit), 0.0, 0
@@ -124,7 +131,10 @@ def simulate_transitions(
                 break
             length = min(length * GROWTH, limit)
         seen = observe(waves, settling) if observe else None
-        return Inference(transitions[k], settling, cpu, runs, seen)
+        found = Inference(transitions[k], settling, cpu, runs, seen)
+        if keep:
+            keep(k, found)
+        return found
 
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         futures = [pool.submit(work, k) for k in range(len(transitions))]

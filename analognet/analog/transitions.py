@@ -14,6 +14,7 @@ from analognet.network import Array
 
 RANDOM: Final = "random"
 RISE_S: Final = 1e-9  # in which the inputs ramp from their old to their new values
+MOST: Final = 100_000
 _POOL: Final = 400  # inputs that the constructed cases are looked for in
 
 
@@ -37,8 +38,8 @@ def choose_transitions(network: AnalogNetwork, x: Array, n: int, seed: int = 0) 
     from one at which it stood on the other side. Where there is no hidden layer all others are
     random. Raises UsageError.
     """
-    if n < 1:
-        raise UsageError(f"--transient {n}: at least 1 transition is needed")
+    if not 1 <= n <= MOST:
+        raise UsageError(f"--transient {n}: at least 1 transition is needed, and at most {MOST}")
     if len(x) < 2:
         raise UsageError("--transient needs data with at least 2 inputs")
     rng = np.random.default_rng(seed)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -15,8 +17,9 @@ from rich.table import Table
 
 from analognet.design import Design, open_design
 from analognet.errors import InputError, UsageError
+from analognet.locks import clear, locked
 from analognet.metrics import FIGURES, Metrics, Value
-from analognet.names import printable
+from analognet.names import disarmed, printable
 from analognet.storage import write_file
 from analognet.units import engineering as engineering
 
@@ -24,26 +27,66 @@ BUILD = Path("build")
 LOG_PERIOD_S = 15.0
 _LATEST = ".latest"  # a file in BUILD that names the design built last; no design's name has a dot
 
-# markup off: brackets in foreign text are text. stdout is for results alone.
-out = Console(markup=False, emoji=False, highlight=False, soft_wrap=True)
-err = Console(stderr=True, markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+class _Plain(Console):
+    """Prints text as it is: no markup, and any control character that foreign text smuggled in escaped."""
+
+    def __init__(self, stderr: bool) -> None:
+        super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        # a message that cannot be written is no reason to fail; a result that cannot be is
+        with contextlib.suppress(*([OSError] if self.stderr else [])):
+            super().print(*(disarmed(o) if isinstance(o, str) else o for o in objects), **options)
+
+
+# stdout is for results alone
+out = _Plain(stderr=False)
+err = _Plain(stderr=True)
+_volume = {"quiet": False, "verbose": False}
+_holding = ExitStack()
+
+
+def set_volume(quiet: bool, verbose: bool) -> None:
+    """quiet: errors and results alone. verbose: also each program that is run, and progress in log files."""
+    if quiet and verbose:
+        raise UsageError("--quiet and --verbose: choose one")
+    _volume.update(quiet=quiet, verbose=verbose)
+    log = logging.getLogger("analognet")
+    log.handlers = [_Said()] if verbose else []
+    log.setLevel(logging.DEBUG if verbose else logging.WARNING)
+
+
+class _Said(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        err.print(record.getMessage())
+
+
+def release() -> None:
+    """Give up the directories that this command held, and its volume."""
+    _holding.close()
+    set_volume(quiet=False, verbose=False)
 
 
 def say(message: str) -> None:
     """A message to the user, on stderr."""
-    err.print(message)
+    if not _volume["quiet"]:
+        err.print(message)
 
 
 def notes(lines: Sequence[str]) -> None:
     for line in lines:
-        err.print(f"note: {line}")
+        say(f"note: {line}")
 
 
 @contextmanager
 def progress(title: str, enabled: bool = True) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar with the time left, on stderr; a line now and then where that is no terminal."""
-    if not (enabled and sys.stderr.isatty()):
-        yield _lines(title) if enabled else lambda done, total: None
+    """A progress bar with the time left, on stderr, that is gone when it ends.
+
+    Where that is no terminal there is none; --verbose then says a line now and then.
+    """
+    if not enabled or _volume["quiet"] or not err.is_terminal or err.is_dumb_terminal:
+        yield _lines(title) if enabled and _volume["verbose"] else lambda done, total: None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True) as bar:
@@ -66,11 +109,13 @@ def _lines(title: str) -> Callable[[int, int], None]:
 
 def table(title: str, rows: Sequence[tuple[str, str]]) -> None:
     """Two columns on stdout."""
-    grid = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
+    grid = Table(
+        title=disarmed(title), title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0)
+    )
     grid.add_column(no_wrap=True)
     grid.add_column()
     for name, value in rows:
-        grid.add_row(name, value)
+        grid.add_row(disarmed(name), disarmed(value))
     out.print(grid)
 
 
@@ -112,8 +157,11 @@ def remember(directory: Path) -> None:
     write_file(BUILD / _LATEST, os.fsencode(directory.resolve()) + b"\n")
 
 
-def find_design(directory: Path | None) -> tuple[Design, Path]:
-    """The design in a directory, or the one built last. Raises UsageError, InputError."""
+def find_design(directory: Path | None, *, to_read: bool = False) -> tuple[Design, Path]:
+    """The design in a directory, or the one built last, held for this command alone unless it only reads.
+
+    Raises UsageError; InputError, also where another run holds it.
+    """
     if directory is None:
         try:
             directory = Path(os.fsdecode((BUILD / _LATEST).read_bytes().removesuffix(b"\n")))
@@ -123,4 +171,9 @@ def find_design(directory: Path | None) -> tuple[Design, Path]:
         raise InputError(
             f"build directory '{printable(directory)}' is not there; make it with: analognet convert MODEL"
         )
-    return open_design(directory), directory
+    if to_read:
+        return open_design(directory), directory
+    _holding.enter_context(locked(directory))
+    design = open_design(directory)
+    clear(directory)
+    return design, directory

@@ -18,9 +18,18 @@ from analognet.simulation import provenance
 def convert(
     model: Annotated[str, typer.Argument(help="A .safetensors or .onnx file, or module:callable.")],
     activations: options.Activations = None,
-    technology: Annotated[str, typer.Option(help="ideal, board, sky130, or a .toml file.")] = "board",
+    technology: Annotated[
+        str,
+        typer.Option(
+            help="ideal, board, sky130, or a .toml file.", autocompletion=options.complete_technology
+        ),
+    ] = "board",
     topology: Annotated[
-        str | None, typer.Option(help=f"{', '.join(TOPOLOGIES)}. Default: the technology's own.")
+        str | None,
+        typer.Option(
+            help=f"{', '.join(TOPOLOGIES)}. Default: the technology's own.",
+            autocompletion=options.complete_from(TOPOLOGIES),
+        ),
     ] = None,
     calibrate: Annotated[
         str | None,
@@ -31,7 +40,10 @@ def convert(
     input_range: Annotated[
         str | None, typer.Option(help="LOW,HIGH of the inputs, where no data says.")
     ] = None,
-    opamp: Annotated[str | None, typer.Option(help="Another op-amp of the cells, e.g. lm358.")] = None,
+    opamp: Annotated[
+        str | None,
+        typer.Option(help="Another op-amp of the cells, e.g. lm358.", autocompletion=options.complete_opamp),
+    ] = None,
     resistors: Annotated[
         str | None, typer.Option(help="exact, E24, E96, E192, or pot8 (8-bit digital potentiometers).")
     ] = None,

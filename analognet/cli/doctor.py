@@ -15,7 +15,7 @@ NEEDED = ("ngspice", "conversion and ngspice")
 
 
 def doctor(json: options.Json = False) -> None:
-    """Look for each tool, say how to install what is missing, and run one circuit as proof."""
+    """Look for each tool and model, say how to install what is missing, and run one circuit as proof."""
     findings = examination.examine()
     if json:
         body = {
@@ -28,7 +28,8 @@ def doctor(json: options.Json = False) -> None:
         rows = []
         for f in findings:
             rows.append((f.name, f"{f.found or 'missing'}, for {f.needed_for}"))
-            rows.append(("", f.note))
+            told = f.path if f.found else f.note
+            rows.append(("", told or f.note))
             if f.problem:
                 rows.append(("", f"known problem: {f.problem}"))
         console.table("AnalogNet's tools", rows)

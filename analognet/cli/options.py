@@ -2,19 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from analognet.analog.cells import library
+from analognet.analog.technology import available
 from analognet.errors import UsageError
+from analognet.loading.metadata import DATASETS
 from analognet.names import printable
+from analognet.network import ACTIVATIONS
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Also say which programs are run, and progress in log files.")
+]
+
+
+def complete_activations(incomplete: str) -> list[str]:
+    """The last of a comma-separated list, completed."""
+    before, comma, last = incomplete.rpartition(",")
+    return [f"{before}{comma}{name}" for name in ACTIVATIONS if name.startswith(last)]
+
+
+def complete_data(incomplete: str) -> list[str]:
+    return [name for name in DATASETS if name.startswith(incomplete)]
+
+
+def complete_technology(incomplete: str) -> list[str]:
+    return [name for name in available() if name.startswith(incomplete)]
+
+
+def complete_opamp(incomplete: str) -> list[str]:
+    parts = (n.removeprefix("opamp_") for n, c in library().items() if c.family == "opamp")
+    return [name for name in sorted(parts) if name.startswith(incomplete)]
+
+
+def complete_from(names: Iterable[str]) -> Callable[[str], list[str]]:
+    """Completion from a fixed list."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [name for name in names if name.startswith(incomplete)]
+
+    return complete
+
+
 Activations = Annotated[
     str | None,
     typer.Option(
-        help="One per layer, e.g. relu,linear or leaky_relu:0.1,linear. Default: what the model says."
+        help="One per layer, e.g. relu,linear or leaky_relu:0.1,linear. Default: what the model says.",
+        autocompletion=complete_activations,
     ),
 ]
 Directory = Annotated[
@@ -24,7 +64,8 @@ Data = Annotated[
     str | None,
     typer.Option(
         help="An .npz with x and y, a .csv, idx files (images,labels), "
-        "or digits, iris, mnist, fashion-mnist (their test split)."
+        "or digits, iris, mnist, fashion-mnist (their test split).",
+        autocompletion=complete_data,
     ),
 ]
 

@@ -11,6 +11,7 @@ import typer
 from analognet import inference, plots, plots_time, storage, studies
 from analognet import simulation as simulations
 from analognet.analog.bench import NOMINAL_C
+from analognet.analog.solver.device import open_device
 from analognet.cli import console, options
 from analognet.cli import sweep as sweeping
 from analognet.errors import UsageError
@@ -31,6 +32,20 @@ def simulate(
     noise: Annotated[bool, typer.Option("--noise", help="Noise at the outputs, and what it does.")] = False,
     monte_carlo: Annotated[
         int | None, typer.Option(help="So many boards of parts with spread: accuracy and yield.")
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            help="A tinygrad device that does the boards of --monte-carlo, e.g. CUDA, AMD, METAL, CL, CPU. "
+            "Default: the processor, in float64."
+        ),
+    ] = None,
+    trim_adc: Annotated[
+        int | None,
+        typer.Option(
+            help="Calibrate every board of --monte-carlo first: its biases are trimmed after an ADC of so many "
+            "bits has measured it."
+        ),
     ] = None,
     yield_limit: Annotated[
         float | None,
@@ -68,6 +83,10 @@ def simulate(
     workers = (os.cpu_count() or 1) if jobs is None else jobs
     if monte_carlo is not None and monte_carlo < 1:
         raise UsageError(f"--monte-carlo {monte_carlo}: at least 1 board is needed")
+    if device is not None:
+        _check_device(device, monte_carlo, engine)
+    if trim_adc is not None and monte_carlo is None:
+        raise UsageError(f"--trim-adc {trim_adc}: boards alone are calibrated; add --monte-carlo N")
     if transient is not None and transient < 1:
         raise UsageError(f"--transient {transient}: at least 1 transition is needed")
     if yield_limit is not None and not 0 <= yield_limit <= 1:
@@ -129,6 +148,8 @@ def simulate(
                 corner=corner,
                 limit=yield_limit,
                 jobs=workers,
+                device=device,
+                trim_adc=trim_adc,
                 directory=where,
                 progress=advance,
             )
@@ -145,6 +166,7 @@ def simulate(
                 temperature=temperature,
                 corner=corner,
                 jobs=workers,
+                checkpoint=where / "transient",
                 progress=advance,
             )
         metrics = metrics.merged(timed.metrics, "transient")
@@ -163,6 +185,16 @@ def simulate(
         [*console.metric_rows(metrics), *_more(metrics)],
     )
     console.say(f"figures: {printable(where)}{os.sep}*.png")
+
+
+def _check_device(device: str, monte_carlo: int | None, engine: str) -> None:
+    if monte_carlo is None:
+        raise UsageError(
+            f"--device {printable(device)}: boards alone are solved on a device; add --monte-carlo N"
+        )
+    if engine == "ngspice":
+        raise UsageError(f"--device {printable(device)}: that is the solver's; --engine ngspice runs ngspice")
+    open_device(device)  # before minutes of work, not after
 
 
 def _write(path: Path, figure: bytes) -> None:

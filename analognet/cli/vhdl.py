@@ -19,13 +19,15 @@ from analognet.digital import flow
 from analognet.digital import sweep as sweeping
 from analognet.digital.schedule import parse_lanes, parse_numbers
 from analognet.digital.synthesis import TARGETS
-from analognet.errors import InputError, SpecificationMissed
+from analognet.errors import InputError, SpecificationMissed, UsageError
 from analognet.loading import LoadedModel, load
+from analognet.loading.files import read_regular
 from analognet.loading.metadata import DATASETS
 from analognet.names import file_stem, printable
 from analognet.network import Network
 
 RANDOM_INPUTS = 1000
+RESULT_LIMIT = 64 << 20  # bytes of what simulate --json wrote
 CALIBRATION_ROWS = 5000
 LOSS_WORTH_TUNING = 0.005
 
@@ -51,12 +53,14 @@ def vhdl(
     verify: Annotated[int, typer.Option(help="Inputs to simulate; 0 for none.")] = flow.VERIFY,
     synth: Annotated[str | None, typer.Option(help=f"Device: {', '.join(TARGETS)}.")] = None,
     finetune: Annotated[
-        int, typer.Option(help="Epochs of quantisation-aware fine-tuning on the training data.")
+        int, typer.Option(help="Epochs of quantisation-aware fine-tuning on the training data.", min=0)
     ] = 0,
     energy: Annotated[
         Path | None, typer.Option(help="Constants of the energy estimate: a copy of energy.toml.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of pauses in simulation, and of random inputs.", min=1)] = 1,
+    seed: Annotated[
+        int, typer.Option(help="Of pauses in simulation, and of random inputs.", min=1, max=2**31 - 1)
+    ] = 1,
     out: Annotated[
         Path | None, typer.Option(help="Directory to write. Default: build/<model>-vhdl/.")
     ] = None,
@@ -127,8 +131,11 @@ def sweep(
     json: options.Json = False,
 ) -> None:
     """Try widths and lanes, and plot the Pareto front of accuracy, latency, area and energy."""
+    if clock is not None and not 0 < clock < 1e6:
+        raise UsageError(f"--clock {clock:g}: megahertz above 0")
     loaded = _open(model, activations)
     notes = list(loaded.notes)
+    beside = [sweeping.analog_point(path.stem, _read_json(path)) for path in analog or []]
     inputs, training = _inputs(loaded, data, 1, notes)
     points = sweeping.sweep(
         loaded.network,
@@ -140,7 +147,6 @@ def sweep(
         clock_hz=None if clock is None else clock * 1e6,
         say=console.say,
     )
-    beside = [sweeping.analog_point(path.stem, _read_json(path)) for path in analog or []]
     storage.write_file(out, sweeping.plot(points, beside))
     console.notes(notes)
     if json:
@@ -162,17 +168,23 @@ def sweep(
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        value = json_value(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as e:
+        value = json_value(read_regular(path, "analog result", RESULT_LIMIT))
+    except RecursionError:
+        raise InputError(f"analog result '{printable(path)}' is nested too deeply") from None
+    except ValueError as e:
         raise InputError(f"analog result '{printable(path)}' cannot be read: {printable(e)}") from e
-    if not isinstance(value, dict) or not isinstance(value.get("metrics"), dict):
+    metrics = value.get("metrics") if isinstance(value, dict) else None
+    plotted = ("accuracy", "latency_s", "energy_j", "power_w")
+    if not isinstance(metrics, dict) or not all(
+        metrics.get(key) is None or type(metrics[key]) in (int, float) for key in plotted
+    ):
         raise InputError(f"analog result '{printable(path)}' is not what analognet simulate --json writes")
-    return value
+    return dict(value)
 
 
 def _open(model: str, activations: str | None) -> LoadedModel:
     if Path(model).is_dir():
-        found, _ = console.find_design(Path(model))
+        found, _ = console.find_design(Path(model), to_read=True)
         digest = storage.digest(b"".join(layer.weight.tobytes() for layer in found.network.layers))
         return LoadedModel(found.network, digest, found.analog.input_range, None, found.dataset)
     return load(model, activations)

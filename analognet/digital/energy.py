@@ -25,6 +25,7 @@ from analognet.digital.quantized import QuantizedNetwork
 from analognet.digital.schedule import Plan
 from analognet.errors import InputError
 from analognet.names import printable
+from analognet.settings_file import read_toml
 
 CONSTANTS = resources.digital() / "energy.toml"
 ACTIVITY_VECTORS = 8
@@ -71,16 +72,12 @@ def load_constants(path: Path | None = None) -> dict[str, Any]:
     Raises InputError naming the file and what is wrong with it.
     """
     where = f"energy constants '{printable(path or CONSTANTS.name)}'"
-    try:
-        given = tomllib.loads((path or CONSTANTS).read_text(encoding="utf-8"))
-    except OSError as e:
-        raise InputError(f"{where} cannot be read: {e.strerror}") from e
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise InputError(f"{where} is not TOML: {printable(e)}") from e
+    given = read_toml(path or CONSTANTS, where)
     own = tomllib.loads(CONSTANTS.read_text(encoding="utf-8"))
     for section in ("operations", "fpga", "toggle"):
         for key, value in own[section].items():
-            found = given.get(section, {}).get(key)
+            held = given.get(section)
+            found = held.get(key) if isinstance(held, dict) else None
             if type(value) is str and type(found) is str:
                 continue
             if isinstance(found, bool) or not isinstance(found, int | float) or not 0 < found < 1e6:

@@ -21,8 +21,10 @@ from analognet.digital.quantized import QuantizedNetwork
 from analognet.digital.schedule import Plan
 from analognet.digital.simulate import STALLS, expected
 from analognet.errors import SimulatorError
+from analognet.names import printable
 
 Engine = Literal["iverilog", "verilator"]
+_IMPOSSIBLE = 1 << 40  # an output that no network has
 
 
 @dataclass(frozen=True)
@@ -67,13 +69,16 @@ def check_netlist(
             tools.SIMULATION_S,
         )
         got = _outputs(directory / "outputs.hex", network)
+        if got.shape != (len(x) * network.n_out, 3):
+            told = printable(done.stdout.strip()[-200:])
+            fault = f"{engine} gave {len(got)} of {len(x) * network.n_out} outputs: {told}"
+            raise tools.failure(fault, engine, directory)
         if dump is not None:
-            shutil.copyfile(directory / "dump.vcd", dump)
+            try:
+                shutil.copyfile(directory / "dump.vcd", dump)
+            except OSError:
+                raise tools.failure(f"{engine} wrote no value change dump", engine, directory) from None
     wanted = expected(network, x)
-    if got.shape != (len(x) * network.n_out, 3):
-        raise SimulatorError(
-            f"{engine} gave {len(got)} of {len(x) * network.n_out} outputs: {done.stdout.strip()[-200:]}"
-        )
     if "frame_error 0" not in done.stdout:
         raise SimulatorError(f"{engine}: the design reports a frame error although tlast was right")
     values = got[:, 0].reshape(len(x), -1)
@@ -152,9 +157,12 @@ def _outputs(path: Path, network: QuantizedNetwork) -> Ints:
     """(N * n_out, 3): value, class, last; undefined digits make an impossible value."""
     bits = text.lane_bits(network.layers[-1].y.bits)
     rows = []
-    for line in path.read_text().splitlines() if path.exists() else []:
-        data, index, last = line.split()
-        rows.append((_hex(data, bits), _hex(index, 0), _hex(last, 0)))
+    written = path.read_text(encoding="ascii", errors="replace") if path.exists() else ""
+    for line in written.splitlines():
+        words = line.split()
+        if len(words) != 3:  # cut short: what follows is missing too, and the count says so
+            break
+        rows.append((_hex(words[0], bits), _hex(words[1], 0), _hex(words[2], 0)))
     return np.array(rows, dtype=np.int64).reshape(-1, 3)
 
 
@@ -162,5 +170,7 @@ def _hex(text: str, bits: int) -> int:
     try:
         value = int(text, 16)
     except ValueError:
-        return 1 << 40
+        return _IMPOSSIBLE
+    if not 0 <= value < _IMPOSSIBLE:
+        return _IMPOSSIBLE
     return value - (1 << bits) if bits and value >> (bits - 1) & 1 else value

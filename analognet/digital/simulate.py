@@ -18,6 +18,7 @@ from analognet.digital.fixedpoint import Ints
 from analognet.digital.quantized import QuantizedNetwork
 from analognet.digital.schedule import Plan
 from analognet.errors import SimulatorError
+from analognet.names import printable
 
 STALLS = 30  # percent of cycles in which source or sink pause
 CYCLE_VECTORS = 4  # vectors of the run that measures cycles
@@ -119,22 +120,24 @@ class GhdlBench:
         if dump:
             argv.append(f"--vcd={dump}")
         done = process.run(argv, cwd=self.directory, timeout_s=tools.SIMULATION_S)
-        if done.timed_out:
-            raise tools.overtime("ghdl", tools.SIMULATION_S, self.directory)
-        rows = _read_ints(self.directory / "outputs.txt")
-        cycles = _read_ints(self.directory / "cycles.txt")
+        tools.check_end(done, "ghdl", tools.SIMULATION_S, self.directory)
+        try:
+            rows = _read_ints(self.directory / "outputs.txt")
+            cycles = _read_ints(self.directory / "cycles.txt")
+        except SimulatorError as e:
+            raise tools.failure(str(e), "ghdl", self.directory) from None
         if rows.shape != (len(x), self.network.n_out + 1) or cycles.shape != (len(x), 2):
             words = [w for w in (done.stdout + done.stderr).splitlines() if "error" in w or "failure" in w]
-            raise SimulatorError(
-                f"ghdl stopped after {len(rows)} of {len(x)} vectors: {' / '.join(words[:2])}"
-            )
+            told = printable(" / ".join(words[:2]), 400)
+            fault = f"ghdl stopped after {len(rows)} of {len(x)} vectors: {told}"
+            raise tools.failure(fault, "ghdl", self.directory)
         return Run(rows[:, :-1], rows[:, -1], cycles, done.wall_s)
 
     def synthesised(self) -> str:
         """The Verilog netlist that GHDL makes of the design."""
         done = self._call("--synth", "--out=verilog", vhdl.TOP)
         if "module an_top" not in done.stdout:
-            raise SimulatorError("ghdl --synth wrote no module an_top")
+            raise tools.failure("ghdl --synth wrote no module an_top", "ghdl", self.directory)
         return done.stdout
 
 
@@ -218,6 +221,9 @@ def _signed(digits: str) -> int:
 def _read_ints(path: Path) -> Ints:
     if not path.exists() or not path.stat().st_size:
         return np.zeros((0, 0), dtype=np.int64)
-    rows = [line.split() for line in path.read_text().splitlines()]
-    width = max(map(len, rows))
-    return np.array([row for row in rows if len(row) == width], dtype=np.int64)
+    rows = [line.split() for line in path.read_text(encoding="ascii", errors="replace").splitlines()]
+    width = max(map(len, rows), default=0)
+    try:
+        return np.array([row for row in rows if len(row) == width], dtype=np.int64)
+    except (ValueError, OverflowError) as e:
+        raise SimulatorError(f"ghdl's {path.name} is no table of integers: {printable(e)}") from None

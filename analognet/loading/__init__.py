@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analognet.errors import InputError
+from analognet.errors import InputError, UsageError
 from analognet.loading import metadata, weights
 from analognet.loading.files import read_regular
 from analognet.loading.loaded import LoadedModel
@@ -30,7 +30,8 @@ def load(model: str | Path, activations: str | None = None) -> LoadedModel:
 
     `activations` is comma-separated text, one per dense layer (`relu,linear`); without it the
     file's metadata, a sidecar `<stem>.json` or the trace of the model says which they are.
-    Nothing here needs a compiler or a network connection. Raises InputError.
+    Nothing here needs a compiler or a network connection. Raises InputError for a file that cannot
+    be used, UsageError where `model` or `activations` are nothing that is known.
 
     Importing a module runs it: `module:callable` is for programs you trust, as with `python -m`.
     """
@@ -49,12 +50,12 @@ def load(model: str | Path, activations: str | None = None) -> LoadedModel:
             return _from_traced(
                 python_model.trace_model(found, None, _label(model)), name, activations, model
             )
-    hint = ""
+    words = f"{_label(model)} is not known; give a .safetensors file, an .onnx file, or module:callable"
     if suffix in (".pt", ".pth", ".pkl", ".pickle", ".bin", ".ckpt"):
-        hint = "; a pickle can run any program when it is read: save the weights with nn.state.safe_save"
-    raise InputError(
-        f"{_label(model)} is not known; give a .safetensors file, an .onnx file, or module:callable{hint}"
-    )
+        raise InputError(
+            f"{words}; a pickle can run any program when it is read: save the weights with nn.state.safe_save"
+        )
+    raise UsageError(words)
 
 
 def from_callable(fn: Any, n_in: int | None = None, name: str = "network") -> LoadedModel:
@@ -94,8 +95,7 @@ def _load_onnx(path: Path, activations: str | None) -> LoadedModel:
     data = read_regular(path, "model", onnx_model.FILE_LIMIT)
     traced = onnx_model.trace_onnx(data, _label(path))
     said = metadata.from_sidecar(path)
-    stated = activations if activations is not None else ",".join(said.activations or ()) or None
-    loaded = _from_traced(traced, path.stem, stated, str(path))
+    loaded = _from_traced(traced, path.stem, activations, str(path), said.activations)
     metadata.check_ranges(said.ranges, len(loaded.network.layers), str(path))
     return LoadedModel(
         loaded.network,
@@ -107,16 +107,23 @@ def _load_onnx(path: Path, activations: str | None) -> LoadedModel:
     )
 
 
-def _from_traced(traced: Traced, name: str, activations: str | None, model: str) -> LoadedModel:
-    """A network of traced layers; activations that the caller gave as well must agree."""
+def _from_traced(
+    traced: Traced,
+    name: str,
+    activations: str | None,
+    model: str,
+    stated: tuple[str, ...] | None = None,
+) -> LoadedModel:
+    """A network of traced layers; activations that the caller gave or a file states must agree."""
     network = Network(name, traced.layers)
-    if activations is not None:
-        given, _ = metadata.choose_activations(activations, None, len(traced.layers), model)
+    if activations is not None or stated is not None:
+        given, _ = metadata.choose_activations(activations, stated, len(traced.layers), model)
         own = tuple(layer.activation for layer in traced.layers)
         if given != own:
-            raise InputError(
+            wrong = InputError if activations is None else UsageError
+            raise wrong(
                 f"{_label(model)} computes the activations {','.join(map(str, own))}, "
-                f"not {','.join(map(str, given))}; leave --activations out"
+                f"not {','.join(map(str, given))}; leave {'it' if activations is None else '--activations'} out"
             )
     digest = hashlib.sha256()
     for layer in network.layers:

@@ -59,7 +59,8 @@ def open_regular(path: str | Path, what: str, limit: int) -> BinaryIO:
 def read_regular(path: str | Path, what: str, limit: int) -> bytes:
     """All bytes of a regular file of at most `limit` bytes. Raises InputError as `open_regular`."""
     with open_regular(path, what, limit) as file:
-        data = file.read(limit + 1)
-    if len(data) > limit:
-        raise InputError(f"{what} '{printable(path)}' grew past {size_text(limit)} while it was read")
+        size = os.fstat(file.fileno()).st_size
+        data = file.read(size + 1)  # not limit: as much is set aside before the first byte is read
+    if len(data) > size:
+        raise InputError(f"{what} '{printable(path)}' grew while it was read")
     return data

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from analognet.errors import InputError
+from analognet.errors import InputError, UsageError
 from analognet.loading.files import read_regular
 from analognet.names import printable
 from analognet.network import ACTIVATIONS, Activation
@@ -106,7 +106,8 @@ def choose_activations(
 
     `argument` is comma-separated text and wins over `stated`. A softmax at the end is dropped
     with a note: it does not change which output is largest. Raises InputError when neither
-    says anything, when the count differs from `n_layers`, and for an unknown activation.
+    says anything; when the count differs from `n_layers` and for an unknown activation UsageError
+    where the argument says so, else InputError.
     """
     if argument is None and stated is None:
         shown = printable(model, 1000)  # a command that is cut short could not be typed
@@ -116,6 +117,7 @@ def choose_activations(
             f"activation follows each; say it, for example: "
             f"analognet convert {shown} --activations {example}"
         )
+    wrong = InputError if argument is None else UsageError  # a file that is wrong, or what was typed
     names = [part.strip().lower() for part in (argument.split(",") if argument is not None else stated or ())]
     notes: tuple[str, ...] = ()
     if names and names[-1].replace("logsoftmax", "log_softmax") in SOFTMAX:
@@ -124,7 +126,7 @@ def choose_activations(
             names.append("linear")
         notes = (f"{dropped} at the output was dropped: the largest output stays the largest",)
     if len(names) != n_layers:
-        raise InputError(
+        raise wrong(
             f"model '{printable(model)}' has {n_layers} {_layers(n_layers)}, so {n_layers} "
             f"{'activation is' if n_layers == 1 else 'activations are'} needed; {len(names)} given: "
             f"{printable(','.join(names)) or 'none'} "
@@ -132,10 +134,13 @@ def choose_activations(
         )
     for name in names:
         if name.replace("logsoftmax", "log_softmax") in SOFTMAX:
-            raise InputError(
+            raise wrong(
                 f"model '{printable(model)}': {name} is only allowed at the end; no analog cell computes it"
             )
-    return tuple(Activation.parse(name) for name in names), notes
+    try:
+        return tuple(Activation.parse(name) for name in names), notes
+    except InputError as error:
+        raise wrong(str(error)) from None
 
 
 def check_ranges(ranges: tuple[Range, ...] | None, n_layers: int, model: str) -> None:

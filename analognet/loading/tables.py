@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import struct
+import tokenize
 import warnings
 import zipfile
 import zlib
@@ -62,23 +64,27 @@ def read_npz(path: Path) -> Table:
 def _npz_member(archive: zipfile.ZipFile, name: str, label: str) -> NDArray[Any]:
     where = f"{label}: array '{name}'"
     try:
-        with archive.open(f"{name}.npy") as member:
+        with archive.open(f"{name}.npy") as member, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # numpy's of headers in an old form: they are read or refused
             version = npy.read_magic(member)
             read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
             shape, _, dtype = read_header(member)
         if dtype.kind not in "fiub":
             raise InputError(f"{where} has dtype {printable(dtype)}; numbers are needed")
         _check_size(shape, where)
-        with archive.open(f"{name}.npy") as member:
+        with archive.open(f"{name}.npy") as member, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             return np.asarray(npy.read_array(member, allow_pickle=False))
-    except (ValueError, SyntaxError, MemoryError) as error:
+    except (ValueError, SyntaxError, TypeError, OverflowError, tokenize.TokenError) as error:
+        raise InputError(f"{where} cannot be read: {printable(error)}") from None
+    except (MemoryError, RecursionError) as error:
         raise InputError(f"{where} cannot be read: {printable(error)}") from None
 
 
 def _check_size(shape: tuple[int, ...], where: str) -> None:
     n_bytes = 8
     for n in shape:
-        n_bytes *= n
+        n_bytes *= max(n, 1)  # no values times 2^32 columns is no array either
     if n_bytes > ARRAY_LIMIT:
         shown = " x ".join(str(n) for n in shape)
         raise InputError(
@@ -191,7 +197,10 @@ def _idx_array(file: BinaryIO | gzip.GzipFile, label: str) -> NDArray[np.uint8]:
     shape = struct.unpack(f">{magic[3]}I", sizes)
     _check_size(shape, label)
     count = int(np.prod(shape, dtype=np.int64))
-    data = file.read(count + 1)  # one more than there may be
+    if isinstance(file, gzip.GzipFile):
+        data = file.read(count + 1)  # one more than there may be
+    else:  # as much is set aside before the first byte is read, whatever the header says
+        data = file.read(min(count, os.fstat(file.fileno()).st_size) + 1)
     if len(data) != count:
         fault = "cut short" if len(data) < count else "has bytes after its end"
         raise InputError(f"{label}: {fault}; its header says {count} values")

@@ -19,6 +19,7 @@ from analognet.names import printable
 FILE_LIMIT: Final = 2 << 30  # bytes; far above any network that fits a circuit board
 HEADER_LIMIT: Final = 16 << 20  # bytes of JSON
 TENSOR_LIMIT: Final = 1024
+RANK_LIMIT: Final = 8
 STEP_LIMIT: Final = 20_000  # of the search for an order, so that no file can make it run for ever
 
 Array = NDArray[np.float64]
@@ -91,6 +92,11 @@ def _decode(name: str, entry: dict[str, Any], label: str) -> Array:
             f"{label}: tensor '{printable(name)}' has format {printable(dtype)}; "
             f"read are {', '.join(_FLOATS)}"
         )
+    if len(shape) > RANK_LIMIT or 0 in shape:  # numpy would fail on 65 dimensions, and on 2^40 times none
+        fault = (
+            "holds no values" if 0 in shape else f"has {len(shape)} dimensions; at most {RANK_LIMIT} are read"
+        )
+        raise InputError(f"{label}: tensor '{printable(name)}' has shape {printable(shape)}, which {fault}")
     values = np.frombuffer(bytes(entry["data"]), dtype=_FLOATS[dtype])
     if dtype == "BF16":  # the upper half of a float32
         values = (values.astype("<u4") << 16).view("<f4")
@@ -111,8 +117,6 @@ def dense_layers(tensors: dict[str, Array], label: str) -> list[Weights]:
                 f"{where} has shape {values.shape}: a convolution; "
                 f"only dense layers, (n_out, n_in), become circuits"
             )
-        if 0 in values.shape:
-            raise InputError(f"{where} has shape {values.shape}, which holds no values")
         if kind == "weight" and values.ndim == 2:
             bias = tensors.get(f"{prefix}.bias" if prefix else "bias", np.zeros(values.shape[0]))
             layers.append(Weights(prefix or "weight", values, bias))

@@ -59,7 +59,23 @@ class Solution:
 
 
 @dataclass(frozen=True, eq=False)
-class _Stage:
+class State:
+    """Where one layer's cells stand, each (N, n): V against the common at both inputs of the
+    amplifiers and at their outputs (u), the layer's outputs (y), and what the tables are entered with;
+    i_cell: A out of the activation cells, None without.
+    """
+
+    plus: Array
+    minus: Array
+    u: Array
+    y: Array
+    s: Array
+    i_out: Array
+    i_cell: Array | None
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
     """One layer with what does not depend on the image.
 
     load: (n_in,) S that the layer hangs on its inputs; to_plus, to_minus: the networks in front of
@@ -92,11 +108,11 @@ def solve(
     inputs are done. Raises InputError for a network this model does not cover, ToolMissing,
     SimulatorError where the equations do not converge.
     """
-    stages, common = _prepare(network, cells, conditions, offsets)
+    stages, common = prepare(network, cells, conditions, offsets)
     found = []
     for start in range(0, len(x), CHUNK):
         rows = x[start : start + CHUNK]
-        found.append(_solve(network, stages, common, rows, conditions))
+        found.append(solve_block(network, stages, common, rows, conditions)[0])
         if progress:
             progress(len(rows))
     hidden = [np.concatenate([s.hidden_v[k] for s in found]) for k in range(len(network.layers) - 1)]
@@ -109,12 +125,13 @@ def solve(
     )
 
 
-def _prepare(
+def prepare(
     network: AnalogNetwork,
     cells: Mapping[str, Cell],
     conditions: Conditions,
     offsets: tuple[Array, ...] | None,
-) -> tuple[list[_Stage], Common]:
+) -> tuple[list[Stage], Common]:
+    """What does not depend on the input: every layer with its cells' tables, and the common's."""
     technology = network.technology
     if network.topology != "signed":
         raise InputError(
@@ -137,7 +154,7 @@ def _prepare(
         plus = layer.g_pos.sum(axis=1) + layer.balance_pos
         minus = layer.g_neg.sum(axis=1) + layer.balance_neg + layer.g_f
         stages.append(
-            _Stage(
+            Stage(
                 layer=layer,
                 amplifier=amplifier,
                 cell=cell,
@@ -165,9 +182,13 @@ def _span(current: float) -> float:
     return _COARSE_A * 2.0 ** max(0, int(np.ceil(np.log2(1.2 * current / _COARSE_A + 1e-30))))
 
 
-def _solve(
-    network: AnalogNetwork, stages: list[_Stage], common: Common, x: Array, conditions: Conditions
-) -> Solution:
+def solve_block(
+    network: AnalogNetwork, stages: list[Stage], common: Common, x: Array, conditions: Conditions
+) -> tuple[Solution, list[State], Array]:
+    """Inputs x (N, n_in) at once: the answer, every layer's cells, and (N,) A into the common.
+
+    Raises SimulatorError where the equations do not converge.
+    """
     technology = network.technology
     driven = np.hstack([x * network.scale_in, np.full((len(x), 1), technology.reference)])
     outputs = [v for _, v in network.voltages(x)]
@@ -181,6 +202,7 @@ def _solve(
         i_common, i_dd = np.zeros(len(x)), np.zeros(len(x))
         i_in = np.zeros_like(driven)
         beyond = np.zeros(len(x), dtype=bool)
+        states = []
         for k, stage in enumerate(stages):
             full = np.hstack([v, v_ref])
             plus = full @ stage.to_plus.T
@@ -193,7 +215,7 @@ def _solve(
             i_dd += stage.amplifier("i_dd", s, i_out, plus).sum(axis=1)
             beyond |= ((np.abs(s) > LARGEST_V) | _outside(i_out, stage.amplifier)).any(axis=1)
             beyond |= (np.abs(plus) > MODE_V).any(axis=1)
-            y = u
+            y, i_cell = u, None
             if stage.cell is not None:
                 i_cell = stage.load * outputs[k] - drawn[k]
                 y = stage.cell("v_out", u, i_cell)
@@ -201,6 +223,7 @@ def _solve(
                 i_com = i_com + stage.cell("i_com", u, i_cell)
                 i_dd += stage.cell("i_dd", u, i_cell).sum(axis=1)
                 beyond |= _outside(i_cell, stage.cell).any(axis=1)
+            states.append(State(plus, minus, u, y, s, i_out, i_cell))
             i_common += i_com.sum(axis=1)
             i_common += plus @ stage.layer.balance_pos + minus @ stage.layer.balance_neg
             hung = plus @ stage.layer.g_pos + minus @ stage.layer.g_neg  # (N, n_in + 1)
@@ -222,9 +245,8 @@ def _solve(
             f"the compact model did not settle: after {PASSES} passes a node still moves {moved:.3g} V"
         )
     supply = i_dd + common.supply(i_common) + np.maximum(i_in, 0.0).sum(axis=1)
-    return Solution(
-        outputs[-1], tuple(outputs[:-1]), v_common, supply * (conditions.vdd - conditions.vss), beyond
-    )
+    power = supply * (conditions.vdd - conditions.vss)
+    return Solution(outputs[-1], tuple(outputs[:-1]), v_common, power, beyond), states, i_common
 
 
 def _outside(current: Array, table: Table) -> NDArray[np.bool_]:
@@ -232,7 +254,7 @@ def _outside(current: Array, table: Table) -> NDArray[np.bool_]:
 
 
 def _close(
-    stage: _Stage, a: Array, plus: Array, load: Array, back: Array, start: Array
+    stage: Stage, a: Array, plus: Array, load: Array, back: Array, start: Array
 ) -> tuple[Array, Array, Array]:
     """(u, s, i_out) of every neuron by Newton's method, all (N, n). Raises SimulatorError."""
     slope = stage.g_f * (1 - stage.beta) + load

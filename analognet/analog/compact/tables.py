@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from scipy.ndimage import map_coordinates, spline_filter
@@ -23,9 +24,10 @@ from analognet import storage
 from analognet.analog import ngspice, pdk
 from analognet.analog.bench import OPTIONS
 from analognet.analog.cells import Cell, closure
+from analognet.analog.compact.inner import inner_nets
 from analognet.analog.netlist import MODELS, opamp_role, wrap
 from analognet.analog.technology import Technology
-from analognet.errors import InputError, SimulatorError
+from analognet.errors import InputError
 from analognet.network import Array
 
 KAPPA: Final = 0.2
@@ -37,6 +39,7 @@ KNEE_A: Final = 2e-6  # output currents are sampled densely within this of 0
 COMMON_MODES: Final = 5
 MODE_V: Final = 0.5  # |v(inp)| up to which an amplifier is tabulated
 _TITLE: Final = "* cell table"
+_RECIPE: Final = "2"  # part of a cached table's key: raise it when what is stored changes
 
 
 @dataclass(frozen=True)
@@ -107,29 +110,24 @@ def amplifier_table(
     conditions: Conditions,
     i_max: float,
 ) -> Table:
-    """Tabulate an op-amp or rectifying amplifier: `v_out` V, `i_com` A into the signal common, `i_dd` A.
+    """Tabulate an op-amp or rectifying amplifier: `v_out` V, `i_com` A into the signal common, `i_dd` A,
+    and V at its inner nets, by their names.
 
     Raises ToolMissing, SimulatorError.
     """
-    currents = _axis(i_max, KNEE_A, CURRENTS)
-    modes = np.linspace(-MODE_V, MODE_V, COMMON_MODES)
-    lines, wanted = [], []
-    for k, (i, v) in enumerate((i, v) for i in currents.tolist() for v in modes.tolist()):
-        nets = {"inp": f"p{k}", "inn": f"n{k}", "out": f"o{k}"}
-        lines += [f"Vp{k} p{k} 0 {v:.9g}", f"Bn{k} n{k} 0 V=v(p{k})-v(s)+{KAPPA:g}*v(o{k})"]
-        lines += _copy(cells, name, technology, k, nets, i)
-        wanted += [f"v(o{k})", *_currents(k)]
-    return _tabulate(
-        technology,
-        cells,
-        name,
-        conditions,
-        lines,
-        wanted,
-        i_max,
-        (-MODE_V, MODE_V),
-        (CURRENTS, COMMON_MODES),
-    )
+    benches = [
+        [
+            f"Vp p 0 {v:.9g}",
+            f"Bn n 0 V=v(p)-v(s)+{KAPPA:g}*v(o)",
+            *_loaded(cells[name], {"inp": "p", "inn": "n", "out": "o"}, i),
+        ]
+        for i in _axis(i_max, KNEE_A, CURRENTS).tolist()
+        for v in np.linspace(-MODE_V, MODE_V, COMMON_MODES).tolist()
+    ]
+    quantities = {"v_out": ("v(o)", 1.0), **_CURRENTS, **_inside(technology, cells, name)}
+    values = _tabulate(technology, cells, name, conditions, benches, quantities)
+    shape = (POINTS, CURRENTS, COMMON_MODES)
+    return Table({key: v.reshape(shape) for key, v in values.items()}, i_max, (-MODE_V, MODE_V))
 
 
 def activation_table(
@@ -140,39 +138,36 @@ def activation_table(
     conditions: Conditions,
     i_max: float,
 ) -> Table:
-    """Tabulate an activation cell over its input voltage: `v_out`, `i_com`, `i_dd`, and `i_in` A into it."""
-    currents = _axis(i_max, KNEE_A, CURRENTS)
-    lines, wanted = [], []
-    for k, i in enumerate(currents.tolist()):
-        lines.append(f"Vp{k} p{k} s 0")
-        lines += _copy(cells, name, technology, k, {"in": f"p{k}", "out": f"o{k}"}, i, params)
-        wanted += [f"v(o{k})", *_currents(k), f"i(vp{k})"]
-    return _tabulate(technology, cells, name, conditions, lines, wanted, i_max, None, (CURRENTS,))
+    """Tabulate an activation cell over its input voltage: as an amplifier, and `i_in` A into it."""
+    benches = [
+        ["Vp p s 0", *_loaded(cells[name], {"in": "p", "out": "o"}, i, params)]
+        for i in _axis(i_max, KNEE_A, CURRENTS).tolist()
+    ]
+    quantities = {"v_out": ("v(o)", 1.0), **_CURRENTS, "i_in": ("i(vp)", -1.0)}
+    quantities |= _inside(technology, cells, name)
+    return Table(_tabulate(technology, cells, name, conditions, benches, quantities), i_max, None)
 
 
-def _copy(
-    cells: Mapping[str, Cell],
-    name: str,
-    technology: Technology,
-    k: int,
-    nets: Mapping[str, str],
-    current: float,
-    params: Mapping[str, float] | None = None,
+# what a bench reads besides the output, and its sign: A into the common, A from the upper rail
+_CURRENTS: Final = {"i_com": ("i(vcom)", 1.0), "i_dd": ("i(vcell)", -1.0)}
+
+
+def _loaded(
+    cell: Cell, nets: Mapping[str, str], current: float, params: Mapping[str, float] | None = None
 ) -> list[str]:
-    """One instance of the cell with its own supply and common, loaded with a current."""
-    own = {"vdd": f"vdd{k}", "com": f"com{k}"} | dict(nets)
-    pins = [own.get(pin, pin) for pin in cells[name].pin_names]
+    """A cell with its own supply and common, loaded with a current."""
+    own = {"vdd": "own", "com": "common"} | dict(nets)
     given = [f"{key}={value:.9g}" for key, value in sorted((params or {}).items())]
     return [
-        f"Vdd{k} vdd{k} vdd 0",
-        f"Vcom{k} com{k} 0 0",
-        *wrap([f"Xcell{k}", *pins, name, *given]),
-        f"Iload{k} o{k} 0 {current:.9g}",
+        "Vcell own vdd 0",
+        "Vcom common 0 0",
+        *wrap(["Xcell", *(own.get(pin, pin) for pin in cell.pin_names), cell.name, *given]),
+        f"Iload o 0 {current:.9g}",
     ]
 
 
-def _currents(k: int) -> tuple[str, str]:
-    return f"i(vcom{k})", f"i(vdd{k})"
+def _inside(technology: Technology, cells: Mapping[str, Cell], name: str) -> dict[str, tuple[str, float]]:
+    return {net: (f"v(xcell.{net})", 1.0) for net in inner_nets(cells, name, technology.opamp)}
 
 
 def bias_lines(technology: Technology, cells: Mapping[str, Cell]) -> list[str]:
@@ -211,12 +206,14 @@ def deck_head(
 class Common:
     """The signal common of a chip: its voltage against the middle of the supplies, and what it takes.
 
-    current, voltage, i_dd: (points,) A into the common, V, A from the upper rail (bias included).
+    current, voltage, i_dd: (points,) A into the common, V, A from the upper rail (bias included);
+    nets: name -> (points,) V, of the common, the bias lines and what is inside the support cells.
     """
 
     current: Array
     voltage: Array
     i_dd: Array
+    nets: Mapping[str, Array]
 
     def __call__(self, current: Array) -> Array:
         """(N,) volts of the common for currents (N,) into it."""
@@ -225,6 +222,10 @@ class Common:
     def supply(self, current: Array) -> Array:
         """(N,) amperes that bias and common draw from the upper rail."""
         return np.asarray(np.interp(current, self.current, self.i_dd))
+
+    def net(self, name: str, current: Array) -> Array:
+        """(N,) volts of one of the nets."""
+        return np.asarray(np.interp(current, self.current, self.nets[name]))
 
 
 def common_table(
@@ -239,18 +240,21 @@ def common_table(
     params: of each support cell. Raises ToolMissing, SimulatorError.
     """
     head, sizes = deck_head(technology, cells, [], conditions, bias=False)
-    lines = []
+    lines, nets = [], []
     for name in technology.supports:
+        nets += [pin for pin, role in cells[name].pins if role == "out"]
+        nets += [f"x{name}.{net}" for net in inner_nets(cells, name, technology.opamp)]
         given = [f"{key}={value:.9g}" for key, value in sorted(params.get(name, {}).items())]
         lines += wrap([f"X{name}", *cells[name].pin_names, name, *given])
     step = 2 * largest_a / (POINTS - 1)
     lines += ["Iload 0 com 0", f".options {OPTIONS}", f".temp {conditions.temperature:.9g}"]
     lines += [f".dc Iload {-largest_a:.9g} {largest_a + step / 2:.9g} {step:.9g}"]
-    wanted = ["v(com)", "i(vdd)"]
-    lines += [f".save {' '.join(wanted)}", ".end"]
+    wanted = [*(f"v({net})" for net in nets), "i(vdd)"]
+    lines += [*wrap([".save", *wanted]), ".end"]
     files = {MODELS: pdk.models(sizes, conditions.corner, substrate=False), ".spiceinit": pdk.SPICEINIT}
-    found = _measured("\n".join([*head, *lines]) + "\n", files, wanted)
-    return Common(np.linspace(-largest_a, largest_a, POINTS), found["v(com)"], -found["i(vdd)"])
+    found = _measured(["\n".join([*head, *lines]) + "\n"], files, wanted)[0]
+    volts = {net: found[f"v({net})"] for net in nets}
+    return Common(np.linspace(-largest_a, largest_a, POINTS), volts["com"], -found["i(vdd)"], volts)
 
 
 def _tabulate(
@@ -258,51 +262,58 @@ def _tabulate(
     cells: Mapping[str, Cell],
     name: str,
     conditions: Conditions,
-    lines: Sequence[str],
-    wanted: Sequence[str],
-    i_max: float,
-    p_range: tuple[float, float] | None,
-    shape: tuple[int, ...],
-) -> Table:
+    benches: Sequence[Sequence[str]],
+    quantities: Mapping[str, tuple[str, float]],
+) -> dict[str, Array]:
+    """Sweep s in each bench: quantity -> (POINTS, benches).
+
+    One run for each bench and not one for all: where a cell's Newton iterations cycle, ngspice starts
+    over with all that is in its deck.
+    """
     head, sizes = deck_head(technology, cells, [name], conditions)
     samples = ",".join(f"{k},{s:.9g}" for k, s in enumerate(knee_axis().tolist()))
-    deck = [*head, *lines, "Vidx idx 0 0", f"Bs s 0 V=pwl(v(idx),{samples})"]
-    deck += [f".options {OPTIONS}", f".temp {conditions.temperature:.9g}", f".dc Vidx 0 {POINTS - 1} 1"]
-    deck += [*wrap([".save", *wanted]), ".end"]
+    wanted = [vector for vector, _ in quantities.values()]
+    tail = ["Vidx idx 0 0", f"Bs s 0 V=pwl(v(idx),{samples})", f".options {OPTIONS}"]
+    tail += [f".temp {conditions.temperature:.9g}", f".dc Vidx 0 {POINTS - 1} 1"]
+    tail += [*wrap([".save", *wanted]), ".end"]
     files = {MODELS: pdk.models(sizes, conditions.corner, substrate=False), ".spiceinit": pdk.SPICEINIT}
-    names = ("v_out", "i_com", "i_dd", "i_in")[: len(wanted) // int(np.prod(shape))]
-    signs = {"i_dd": -1.0, "i_com": 1.0, "i_in": -1.0}
-    found = _measured("\n".join(deck) + "\n", files, wanted)
-    columns = np.stack([found[w] for w in wanted], axis=1).reshape(POINTS, int(np.prod(shape)), len(names))
-    values = {
-        key: signs.get(key, 1.0) * columns[:, :, k].reshape(POINTS, *shape) for k, key in enumerate(names)
+    decks = ["\n".join([*head, *bench, *tail]) + "\n" for bench in benches]
+    found = _measured(decks, files, wanted)
+    return {
+        key: sign * np.stack([run[vector] for run in found], axis=1)
+        for key, (vector, sign) in quantities.items()
     }
-    if not all(np.isfinite(v).all() for v in values.values()):
-        raise SimulatorError(f"cell {name}: its table holds values that are not finite")
-    return Table(values, i_max, p_range)
 
 
-def _measured(deck: str, files: Mapping[str, str], wanted: Sequence[str]) -> dict[str, Array]:
-    """A deck's sweep, from the cache where the same text was run before."""
-    key = storage.digest("\0".join([deck, *files.values()]).encode())
+def _measured(
+    decks: Sequence[str], files: Mapping[str, str], wanted: Sequence[str]
+) -> list[dict[str, Array]]:
+    """Each deck's sweep, from the cache where the same texts were run before."""
+    key = storage.digest("\0".join([_RECIPE, *decks, *files.values()]).encode())
     path = pdk.cache_directory() / f"{key}.npz"
-    cached = _load(path)
-    if cached is not None and all(w in cached for w in wanted):
+    cached = _load(path, wanted, len(decks))
+    if cached is not None:
         return cached
-    run = ngspice.run_deck(deck, wanted, points=POINTS, files=files, timeout_s=600.0)
+
+    def run(deck: str) -> dict[str, Array]:
+        return ngspice.run_deck(deck, wanted, points=POINTS, files=files, timeout_s=600.0).vectors
+
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        found = list(pool.map(run, decks))
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **run.vectors)  # type: ignore[arg-type]  # numpy's stub takes keywords amiss
+    stacked: dict[str, Any] = {w: np.stack([f[w] for f in found]) for w in wanted}
+    np.savez_compressed(buffer, **stacked)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         data = buffer.getvalue()
         storage.write_file(path, bytes.fromhex(storage.digest(data)) + data)
     except (OSError, InputError):
         pass  # as for the models: a cache that cannot be written costs time alone
-    return run.vectors
+    return found
 
 
-def _load(path: Path) -> dict[str, Array] | None:
-    """A cached sweep whose digest holds; None where there is none, or it was damaged."""
+def _load(path: Path, wanted: Sequence[str], decks: int) -> list[dict[str, Array]] | None:
+    """Cached sweeps whose digest holds; None where there are none, or they were damaged."""
     try:
         data = path.read_bytes()
     except OSError:
@@ -310,4 +321,5 @@ def _load(path: Path) -> dict[str, Array] | None:
     if data[:32].hex() != storage.digest(data[32:]):
         return None
     with np.load(io.BytesIO(data[32:]), allow_pickle=False) as stored:
-        return {name: stored[name] for name in stored.files}
+        table = {w: stored[w] for w in wanted}
+    return [{w: table[w][k] for w in wanted} for k in range(decks)]

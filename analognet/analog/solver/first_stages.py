@@ -49,19 +49,24 @@ class FirstStages:
     def near_clamps(self, v: Array) -> NDArray[np.bool_]:
         """(N, n) where a clamp may be near, for input voltages v (N, n_in + 1): in single precision.
 
-        For layers on ideal sources, where nothing else needs S+. With n at 0 V the gain node is
-        x = (H - rout G_f^2 / D) u + ..., so bounds on x are bounds on S+.
+        For layers on ideal sources, where nothing else needs S+.
+        """
+        least, most = (bound.astype(np.float32) for bound in self.bounds())
+        s = v.astype(np.float32) @ self._g_pos32
+        return np.asarray((s < least) | (s > most))
+
+    def bounds(self) -> tuple[Array, Array]:
+        """(n,) amperes: S+ outside them may bring a clamp near. Infinite where there is no op-amp.
+
+        With n at 0 V the gain node is x = (H - rout G_f^2 / D) u + ..., so bounds on x are bounds on S+.
         """
         stage = self.stage
         room = NEAR_CLAMP_V + self.op.margin
-        to_x = stage.h - self.op.rout * self.g_f * self.g_f / stage.d
-        upper = ((self.op.hi - room) / np.abs(to_x) - stage.v_0) / stage.by_s
-        lower = ((self.op.lo + room) / np.abs(to_x) - stage.v_0) / stage.by_s
-        # by_s < 0: the bounds change places; where there is no op-amp nothing is out of bounds
-        least = np.where(self.present, upper, -np.inf).astype(np.float32)
-        most = np.where(self.present, lower, np.inf).astype(np.float32)
-        s = v.astype(np.float32) @ self._g_pos32
-        return np.asarray((s < least) | (s > most))
+        to_x = np.abs(stage.h - self.op.rout * self.g_f * self.g_f / stage.d)
+        upper = ((self.op.hi - room) / to_x - stage.v_0) / stage.by_s
+        lower = ((self.op.lo + room) / to_x - stage.v_0) / stage.by_s
+        # by_s < 0: the bounds change places
+        return np.where(self.present, upper, -np.inf), np.where(self.present, lower, np.inf)
 
     @cached_property
     def _g_pos32(self) -> NDArray[np.float32]:

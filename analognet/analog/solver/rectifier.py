@@ -98,7 +98,7 @@ def rectify(c: Rectifier, s: Array, b: Array | float, rough: bool = False) -> Re
             o[rows], n_now, x[rows], leak, change[rows] = _round(c, total[rows], b_all[rows], n_now, leak)
         n[rows] = n_now
     failed = np.zeros(o.shape, dtype=bool)
-    weak = np.nonzero(change > SETTLED_V)
+    weak = np.nonzero(~(change <= SETTLED_V))  # NaN among them
     if len(weak[0]):
         part = c.take(weak[1])
         o[weak], n[weak], x[weak], failed[weak] = _carefully(part, total[weak], b_all[weak])
@@ -161,40 +161,45 @@ def _leakage(v: Array, i_s: Array, vte: float) -> Array:
 
 
 def _carefully(c: Rectifier, total: Array, b: Array | float) -> tuple[Array, Array, Array, NDArray[np.bool_]]:
-    """Newton in the two junction voltages, steps held to 2 N kT/q, for elements (m,)."""
-    vte = c.dp.vte
+    """Newton in the two junction voltages, steps held to 2 N kT/q, for elements (m,).
+
+    The summing node follows from the op-amp, n = (x_0 - x) / a_n, and not from its currents: D is 0
+    for a neuron that no resistor drives or loads, and a difference of currents would lose digits.
+    """
+    vte, r_p, r_n, rout = c.dp.vte, c.dp.r_s, c.dn.r_s, c.op.rout
     conducting = np.where(total < 0, -total / c.k / c.dp.i_s, total / c.dn.i_s)
     v = vte * np.log1p(conducting)
     beyond = c.r_o * np.maximum(-total / c.k, 0.0)  # the output stands between the two diodes
     v_p, v_n = np.where(total < 0, v, -v), np.where(total < 0, -v - beyond, v)
-    # n is a difference of currents: its rounding, times the gain, is in every step
-    noise = 8.0 * np.finfo(np.float64).eps * np.abs(total) / c.d * c.op.a_n
+    held = c.op.a_n + c.r_o * c.g_f
     active = np.ones(total.shape, dtype=bool)
     for _ in range(NEWTON_STEPS):
         i_p, g_p = junction(v_p, c.dp.i_s, vte)
         i_n, g_n = junction(v_n, c.dn.i_s, vte)
-        n = (total + c.k * i_p - i_n) / c.d
-        o = c.r_o * (i_p + c.g_f * n + b)
-        x = c.op.x_0 - c.op.a_n * n
-        d = x - c.op.rout * (i_p - i_n)
-        f_1 = d - o - v_p - c.dp.r_s * i_p
-        f_2 = n - d - v_n - c.dn.r_s * i_n
-        n_p, n_n = c.k * g_p / c.d, -g_n / c.d
-        o_p, o_n = c.r_o * (g_p + c.g_f * n_p), c.r_o * c.g_f * n_n
-        d_p, d_n = -c.op.a_n * n_p - c.op.rout * g_p, -c.op.a_n * n_n + c.op.rout * g_n
-        a11, a12 = d_p - o_p - 1.0 - c.dp.r_s * g_p, d_n - o_n
-        a21, a22 = n_p - d_p, n_n - d_n - 1.0 - c.dn.r_s * g_n
+        n = _summing_node(c, v_p, i_p, i_n, b)
+        d = c.r_o * (i_p + c.g_f * n + b) + v_p + r_p * i_p
+        n_p, n_n = -((c.r_o + r_p + rout) * g_p + 1.0) / held, rout * g_n / held
+        d_p, d_n = 1.0 + (c.r_o + r_p) * g_p + c.r_o * c.g_f * n_p, c.r_o * c.g_f * n_n
+        f_1 = total - c.d * n + c.k * i_p - i_n
+        f_2 = n - d - v_n - r_n * i_n
+        a11, a12 = c.k * g_p - c.d * n_p, -g_n - c.d * n_n
+        a21, a22 = n_p - d_p, n_n - d_n - 1.0 - r_n * g_n
         det = a11 * a22 - a12 * a21
         step_p, step_n = (a12 * f_2 - a22 * f_1) / det, (a21 * f_1 - a11 * f_2) / det
         largest = np.maximum(np.abs(step_p), np.abs(step_n))
         scale = np.minimum(1.0, 2.0 * vte / np.maximum(largest, 1e-300))
         v_p, v_n = v_p + scale * step_p, v_n + scale * step_n
-        active = largest > STEP_V + noise
+        active = ~(largest <= STEP_V)  # NaN has not converged
         if not active.any():
             break
-    # the last step once more, through the flat equations: n from x, o from the node's currents
     i_p, _ = junction(v_p, c.dp.i_s, vte)
     i_n, _ = junction(v_n, c.dn.i_s, vte)
-    n = (total + c.k * i_p - i_n) / c.d
-    o = c.r_o * (i_p + c.g_f * n + b)
-    return o, n, c.op.x_0 - c.op.a_n * n, active
+    n = _summing_node(c, v_p, i_p, i_n, b)
+    return c.r_o * (i_p + c.g_f * n + b), n, c.op.x_0 - c.op.a_n * n, active
+
+
+def _summing_node(c: Rectifier, v_p: Array, i_p: Array, i_n: Array, b: Array | float) -> Array:
+    """n from x = o + v_p + r_p i_p + rout (i_p - i_n) and x = x_0 - a_n n."""
+    x_at_0 = c.r_o * (i_p + b) + v_p + c.dp.r_s * i_p + c.op.rout * (i_p - i_n)
+    n: Array = (c.op.x_0 - x_at_0) / (c.op.a_n + c.r_o * c.g_f)
+    return n

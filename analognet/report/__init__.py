@@ -1,0 +1,1 @@
+"""A report value as pages, tables and figures; nothing here measures anything."""

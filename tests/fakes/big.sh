@@ -1,0 +1,3 @@
+#!/bin/sh
+# writes without end into one file
+exec cat /dev/zero > out.raw
