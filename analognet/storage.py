@@ -174,15 +174,14 @@ def read_directory(directory: Path, kind: str, unread: Sequence[str] = ()) -> di
         path = directory / name
         if Path(name).is_absolute() or ".." in Path(name).parts or not _is_file(path):
             raise InputError(f"{where}: {printable(name)} is missing; run analognet convert again")
-        large = name in unread
-        if large and path.stat().st_size > _FILE_LIMIT:
+        if path.stat().st_size > _FILE_LIMIT:
             raise InputError(f"{where}: {printable(name)} is over {_FILE_LIMIT} bytes")
-        data = b"" if large else read_regular(path, "file", _FILE_LIMIT)
-        if (digest_of(file_pieces(path)) if large else digest(data)) != wanted:
+        data = None if name in unread else read_regular(path, "file", _FILE_LIMIT)
+        if (digest_of(file_pieces(path)) if data is None else digest(data)) != wanted:
             raise InputError(
                 f"{where}: {printable(name)} was changed after convert; run analognet convert again"
             )
-        if not large:
+        if data is not None:
             files[name] = data
     return files
 
