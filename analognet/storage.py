@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -149,7 +149,7 @@ def _write(path: Path, data: bytes | Iterator[bytes]) -> str:
     return found.hexdigest()
 
 
-def read_directory(directory: Path, kind: str, unread: Container[str] = ()) -> dict[str, bytes]:
+def read_directory(directory: Path, kind: str, unread: Sequence[str] = ()) -> dict[str, bytes]:
     """The files of a directory that `write_directory` made, their digests checked.
 
     unread: names of large files, which are checked and left where they are.
@@ -167,6 +167,9 @@ def read_directory(directory: Path, kind: str, unread: Container[str] = ()) -> d
     ):
         raise InputError(f"{where} is not a {kind} directory; make it with analognet convert")
     files: dict[str, bytes] = {}
+    for name in unread:
+        if name not in manifest["files"]:
+            raise InputError(f"{where}: {printable(name)} is missing; run analognet convert again")
     for name, wanted in manifest["files"].items():
         path = directory / name
         if Path(name).is_absolute() or ".." in Path(name).parts or not _is_file(path):

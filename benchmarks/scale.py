@@ -30,7 +30,16 @@ from analognet.network import Activation, Dense, Network
 from analognet.process import find_tool, run
 
 SHAPES: Final = ((300, 300, 30, 10), (1000, 900, 100, 10), (3000, 3000, 300, 10))
-NGSPICE_SHAPES: Final = ((300, 100, 10), (1000, 100, 10), (1000, 300, 10), (1000, 1000, 10), (3000, 1000, 10))
+NGSPICE_SHAPES: Final = (
+    (100, 60, 50, 10),
+    (100, 300, 10),
+    (300, 100, 10),
+    (1000, 100, 10),
+    (1000, 200, 10),
+    (3000, 100, 10),
+    (1000, 300, 10),
+    (1000, 600, 10),
+)
 IMAGES: Final = 100
 LIMIT_S: Final = 600.0
 LIMIT_BYTES: Final = 8 << 30

@@ -211,3 +211,19 @@ def test_json_is_the_same_for_the_same_values(values: dict[str, float]) -> None:
 def test_json_has_no_nan() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         to_json({"a": float("nan")})
+
+
+def test_large_files_go_out_in_pieces_and_are_checked_where_they_lie(tmp_path: Path) -> None:
+    directory, text = tmp_path / "d", b"a line\n" * 300_000
+    pieces = (text[i : i + 1000] for i in range(0, len(text), 1000))
+    storage.write_directory(directory, "kind", {"large": pieces, "small": b"s"})
+    assert (directory / "large").read_bytes() == text
+    whole = storage.read_directory(directory, "kind")
+    assert whole == {"large": text, "small": b"s"}
+    assert storage.read_directory(directory, "kind", unread=("large",)) == {"small": b"s"}
+    assert storage.digest_of(storage.file_pieces(directory / "large")) == storage.digest(text)
+    with pytest.raises(InputError, match="other is missing"):
+        storage.read_directory(directory, "kind", unread=("other",))
+    (directory / "large").write_bytes(text[:-1] + b" ")
+    with pytest.raises(InputError, match="large was changed after convert"):
+        storage.read_directory(directory, "kind", unread=("large",))

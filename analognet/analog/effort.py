@@ -25,7 +25,7 @@ _LARGE: Final = 1e7  # resistors times rectifiers, from which on several layers 
 _BEYOND: Final = 6.0  # times longer, measured once
 NOTABLE_S: Final = 120.0
 _FIRST_S: Final = (
-    3e-9  # the first operating point, of each resistor times min(n_in, n_out) squared; 1.9 to 5.7
+    3e-9  # the first operating point, of each resistor times min(n_in, n_out) squared; 1.9 to 6.8
 )
 _RESISTOR_BYTES: Final = 1.1e3  # of ngspice's memory, with its part of the matrix
 MEMORY_LIMIT: Final = 8 << 30  # bytes, what `process.run` allows a program
