@@ -273,7 +273,7 @@ def choose_engine(design: Design, images: int, timeout_s: float = 3600.0) -> str
 
 def _chip_cpu_s(design: Design, images: int) -> float:
     """Processor seconds, roughly, of that many operating points in transistors (docs/sky130.md)."""
-    return images * (5e-5 * design.tally.resistors + 5e-4 * design.tally.opamps)
+    return images * (1.5e-5 * design.tally.resistors + 4e-4 * design.tally.opamps)
 
 
 def _solved(
