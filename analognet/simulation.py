@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from analognet import process, storage
 from analognet.analog import bench, compact, pdk, solver
-from analognet.analog.effort import effort_warning, refusal
+from analognet.analog.effort import NOTABLE_S, effort_warning, point_seconds, refusal
 from analognet.analog.simulate import OperatingPoints, operating_points
 from analognet.analog.temperature import temperature_warnings
 from analognet.data import Dataset, load_data
@@ -195,6 +195,11 @@ def simulate(
             )
         elif engine == "solver" and (line := refusal(design.analog, timeout_s)):
             notes.append(line)
+        elif engine == "solver" and point_seconds(design.analog) > NOTABLE_S:
+            minutes = point_seconds(design.analog) / 60
+            notes.append(
+                f"by the exact solver: ngspice would take some {minutes:.0f} minutes for the first operating point"
+            )
     elif engine == "ngspice" and (line := refusal(design.analog, timeout_s)):
         raise UsageError(line)
     total, done = len(chosen), 0
@@ -266,7 +271,8 @@ def choose_engine(design: Design, images: int, timeout_s: float = 3600.0) -> str
     """What `auto` takes: ngspice while it answers within minutes, and at all within a chunk's time limit."""
     if design.technology.process:
         return "ngspice" if _chip_cpu_s(design, images) <= CHIP_CPU_S else "solver"
-    if images > NGSPICE_IMAGES or refusal(design.analog, timeout_s):
+    slow = point_seconds(design.analog) > NOTABLE_S
+    if images > NGSPICE_IMAGES or slow or refusal(design.analog, timeout_s):
         return "solver"
     return "ngspice"
 
