@@ -866,7 +866,7 @@ def directories() -> Iterator[Case]:
             manifest({"kind": KIND, "files": {"\x1b[31m": "0"}}),
             r"\x1b[31m is missing",
         ),
-        "manifest without files": (manifest({"kind": KIND, "files": {}}), "cannot be read"),
+        "manifest without files": (manifest({"kind": KIND, "files": {}}), "is missing"),
         "netlist changed": (changed("network.cir", b"* mine\n", digests=False), "was changed after convert"),
         "netlist foreign": (
             changed("network.cir", f"* x\n.control\nshell {RUN}\n.endc\n".encode()),
