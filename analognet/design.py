@@ -96,7 +96,7 @@ class Design:
         """The subcircuits, without a bench."""
         return netlist.render(self.circuit)
 
-    @property
+    @cached_property
     def files(self) -> dict[str, str]:
         """What must lie beside a deck of this design: a process's models, and how ngspice reads them.
 
@@ -104,7 +104,7 @@ class Design:
         """
         return self._files(substrate=True)
 
-    @property
+    @cached_property
     def dc_files(self) -> dict[str, str]:
         """The same for operating points, which need less of each transistor."""
         return self._files(substrate=False)

@@ -92,6 +92,16 @@ def _prune(parameters: list[Tensor], masks: list[Tensor], density: Sequence[floa
         mask.assign(Tensor((size > limit).astype(np.float32) if share < 1 else np.ones_like(size))).realize()
 
 
+def shifted(x: Array, rng: np.random.Generator) -> Array:
+    """Each image (N, 784) moved by up to one pixel each way; half of them stay where they are."""
+    images = np.pad(x.reshape(-1, 28, 28), ((0, 0), (1, 1), (1, 1)))
+    dy, dx = rng.integers(0, 3, size=(2, len(x)))
+    still = rng.random(len(x)) < 0.5
+    dy[still] = dx[still] = 1
+    windows = np.lib.stride_tricks.sliding_window_view(images, (28, 28), axis=(1, 2))
+    return windows[np.arange(len(x)), dy, dx].reshape(len(x), 784)
+
+
 def save(model: object, path: Path, dataset: str, activations: Sequence[str]) -> None:
     """Save float32 weights with activations, data set, and ranges over the training split.
 

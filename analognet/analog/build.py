@@ -247,11 +247,7 @@ def _parasitics(layer: AnalogLayer, strip: Strip, distributed: bool) -> Group:
     """
 
     def half(g: Array) -> Array:
-        found = np.zeros_like(g)
-        ohms = 1.0 / g[g > 0]
-        share = np.where(_is_line(ohms, strip), 1 / 6, 1 / 2) if distributed else 1 / 2
-        found[g > 0] = strip.capacitance(ohms) * share
-        return found
+        return _end_capacitance(g, strip, distributed)
 
     pos, neg, fed = half(layer.g_pos), half(layer.g_neg), half(layer.g_f)
     at_plus = pos.sum(axis=1) + half(layer.balance_pos)
@@ -272,10 +268,20 @@ def _parasitics(layer: AnalogLayer, strip: Strip, distributed: bool) -> Group:
 
 def minus_capacitance(layer: AnalogLayer, strip: Strip) -> Array:
     """(n_out,) F that a chip's resistors hang on each inverting input: half of each."""
-    total = np.zeros(layer.n_out)
-    for g in (layer.g_neg, layer.balance_neg[:, None], layer.g_f[:, None]):
-        total += np.where(g > 0, strip.capacitance(1.0 / np.where(g > 0, g, 1.0)) / 2, 0.0).sum(axis=1)
+    own = (_end_capacitance(g, strip) for g in (layer.balance_neg, layer.g_f))
+    total: Array = _end_capacitance(layer.g_neg, strip).sum(axis=1) + sum(own)
     return total
+
+
+def _end_capacitance(g: Array, strip: Strip, distributed: bool = False) -> Array:
+    """F that strips of conductances g leave at either end: half of theirs, a sixth for a line; 0 where
+    there is none.
+    """
+    found = np.zeros_like(g)
+    ohms = 1.0 / g[g > 0]
+    share = np.where(_is_line(ohms, strip), 1 / 6, 1 / 2) if distributed else 1 / 2
+    found[g > 0] = strip.capacitance(ohms) * share
+    return found
 
 
 def _neuron(

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from analognet.analog import build, ngspice
-from analognet.analog.bench import NOMINAL_C, OPTIONS
-from analognet.analog.netlist import supplies
-from analognet.analog.noise import TOP, Contributor, Noise, check_band, spice_noise
+from analognet.analog import ngspice
+from analognet.analog.bench import NOMINAL_C
+from analognet.analog.noise import TOP, Contributor, Noise, check_band, noise_deck, spice_noise
 from analognet.names import printable
 from analognet.network import Array
 
@@ -81,26 +80,9 @@ def _contributors(
     """The cells and resistors that make the most of one output's noise; none for a large circuit."""
     if design.tally.resistors > LARGEST_FOR_PARTS:
         return ()
-    technology = design.technology
-    volts = (np.asarray(x) * design.analog.scale_in).tolist()
-    net = build.output_nets(design.analog)[output]
-    against = f",{design.circuit.common}" if design.circuit.common else ""
-    lines = [
-        design.netlist,
-        *supplies(design.circuit, technology.vdd, technology.vss, technology.reference),
-        *(f"Vx{j} x{j} 0 {v:.9g}{' ac 1' if j == 0 else ''}" for j, v in enumerate(volts)),
-        f".options {OPTIONS}",
-        f".temp {temperature:.9g}",
-        ".control",
-        "set filetype=binary",
-        f"noise v({net}{against}) vx0 dec {_POINTS} {band[0]:.9g} {band[1]:.9g} 1000",
-        "setplot noise2",
-        "write out.raw all",
-        "quit 0",
-        ".endc",
-        ".end",
-    ]
-    run = ngspice.run_deck("\n".join(lines) + "\n", ["v(onoise_total)"], files=design.files, everything=True)
+    sweep = f"dec {_POINTS} {band[0]:.9g} {band[1]:.9g} 1000"
+    deck = noise_deck(design, x, output, sweep, "noise2", "all", temperature)
+    run = ngspice.run_deck(deck, ["v(onoise_total)"], files=design.files, everything=True)
     total = float(np.real(run.vectors["v(onoise_total)"][0])) ** 2
     power: dict[str, float] = {}
     for name, values in run.vectors.items():

@@ -218,6 +218,42 @@ def _log_weights(f: Array) -> Array:
     return step * f
 
 
+def noise_deck(
+    design: Design,
+    x: Array,
+    output: int,
+    sweep: str,
+    plot: str,
+    vectors: str,
+    temperature: float,
+    netlist: str | None = None,
+) -> str:
+    """A deck of ngspice's `.noise` at one output for one input x (n_in,) in units.
+
+    sweep: of frequency, as `.noise` takes it; plot, vectors: what of its answer goes into the raw file.
+    Raises UsageError for an input that is none.
+    """
+    volts = nine_digits(_one_input(design, x))
+    technology = design.technology
+    against = f",{design.circuit.common}" if design.circuit.common else ""
+    lines = [
+        netlist or design.netlist,
+        *supplies(design.circuit, technology.vdd, technology.vss, technology.reference),
+        *(f"Vx{j} x{j} 0 {v:.9g}{' ac 1' if j == 0 else ''}" for j, v in enumerate(volts.tolist())),
+        f".options {bench.OPTIONS}",
+        f".temp {temperature:.9g}",
+        ".control",
+        "set filetype=binary",
+        f"noise v({build.output_nets(design.analog)[output]}{against}) vx0 {sweep}",
+        f"setplot {plot}",
+        f"write out.raw {vectors}",
+        "quit 0",
+        ".endc",
+        ".end",
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def spice_noise(
     design: Design,
     x: Array,
@@ -234,29 +270,12 @@ def spice_noise(
     """
     check_temperature(design, temperature)
     low, high = check_band(design, band)
-    volts = nine_digits(_one_input(design, x))
-    nets = build.output_nets(design.analog)
-    technology = design.technology
-    against = f",{design.circuit.common}" if design.circuit.common else ""
     found: dict[int, tuple[Array, Array, float]] = {}
-    for output in range(len(nets)) if outputs is None else outputs:
-        lines = [
-            netlist or design.netlist,
-            *supplies(design.circuit, technology.vdd, technology.vss, technology.reference),
-            *(f"Vx{j} x{j} 0 {v:.9g}{' ac 1' if j == 0 else ''}" for j, v in enumerate(volts.tolist())),
-            f".options {bench.OPTIONS}",
-            f".temp {temperature:.9g}",
-            ".control",
-            "set filetype=binary",
-            f"noise v({nets[output]}{against}) vx0 dec {PER_DECADE} {low:.9g} {high:.9g}",
-            "setplot noise1",
-            "write out.raw onoise_spectrum",
-            "quit 0",
-            ".endc",
-            ".end",
-        ]
+    for output in range(design.analog.n_out) if outputs is None else outputs:
+        sweep = f"dec {PER_DECADE} {low:.9g} {high:.9g}"
+        deck = noise_deck(design, x, output, sweep, "noise1", "onoise_spectrum", temperature, netlist)
         run = ngspice.run_deck(
-            "\n".join(lines) + "\n", ["frequency", "onoise_spectrum"], timeout_s=timeout_s, files=design.files
+            deck, ["frequency", "onoise_spectrum"], timeout_s=timeout_s, files=design.files
         )
         f = np.real(run.vectors["frequency"])
         density = np.real(run.vectors["onoise_spectrum"]) ** 2

@@ -17,7 +17,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Final
 
-from analognet import storage
+from analognet import kept_logs, storage
 from analognet.errors import InputError, ToolMissing, UsageError
 from analognet.names import printable
 
@@ -161,9 +161,8 @@ def models(sizes: Sizes, corner: str = "tt", *, mismatch: bool = False, substrat
 
 
 def cache_directory() -> Path:
-    """Where pruned libraries are kept: $XDG_CACHE_HOME/analognet/sky130, or below ~/.cache."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "analognet" / "sky130"
+    """Where pruned libraries and cells' tables are kept."""
+    return kept_logs.cache_directory() / "sky130"
 
 
 def _cached(path: Path) -> str | None:

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from analognet.analog.cells import Cell
+from analognet.analog.cells import Cell, logical_lines
 from analognet.drawing.pairs import sigmoid_pair, tanh_pair
 from analognet.drawing.symbols import (
     OpAmp,
@@ -27,7 +27,7 @@ from analognet.drawing.symbols import (
     to_svg,
     wire,
 )
-from analognet.interchange.elements import Element, cell_elements, joined_lines
+from analognet.interchange.elements import Element, cell_elements
 
 Values = Mapping[str, str]  # element name -> `Rin 10 k`
 Layout = Callable[[Any, Values], None]
@@ -37,7 +37,7 @@ def draw_cell(cell: Cell, params: Mapping[str, float] | None = None) -> bytes:
     """SVG of a cell, with these parameters or its defaults."""
     drawn = drawing()
     if cell.family == "model":
-        _listing(drawn, cell, textwrap.wrap(" ".join(joined_lines(cell.text)), 56))
+        _listing(drawn, cell, textwrap.wrap(" ".join(logical_lines(cell.text)), 56))
         return to_svg(drawn)
     elements = cell_elements(cell, params)
     values = {e.name: _label(e) for e in elements}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from analognet.analog.cells import Cell
+from analognet.analog.cells import Cell, logical_lines
 from analognet.errors import InputError
 from analognet.names import printable
 
@@ -54,7 +54,7 @@ def cell_elements(cell: Cell, params: Mapping[str, float] | None = None) -> tupl
     """The elements of a cell's body with parameters put in. Raises InputError for a line it cannot read."""
     known = {**cell.defaults, **(params or {})}
     found = []
-    for line in joined_lines(cell.text):
+    for line in logical_lines(cell.text):
         card, _, rest = line.partition(" ")
         if card.lower() == ".param":
             name, _, text = rest.partition("=")
@@ -62,19 +62,6 @@ def cell_elements(cell: Cell, params: Mapping[str, float] | None = None) -> tupl
         elif card[0] != ".":
             found.append(_element(line, known, cell.name))
     return tuple(found)
-
-
-def joined_lines(text: str) -> list[str]:
-    """Lines without comments and blank ones, with `+` continuations joined."""
-    lines: list[str] = []
-    for line in text.splitlines():
-        if not line.strip() or line.startswith("*"):
-            continue
-        if line.startswith("+") and lines:
-            lines[-1] += " " + line[1:].strip()
-        else:
-            lines.append(line.strip())
-    return lines
 
 
 def _element(line: str, known: Mapping[str, float], cell: str) -> Element:

@@ -17,10 +17,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from analognet.analog.cells import logical_lines
 from analognet.analog.netlist import supplies, wrap
 from analognet.analog.transitions import Transition
 from analognet.errors import InputError
-from analognet.interchange.elements import joined_lines
 from analognet.names import printable
 from analognet.network import Array
 
@@ -79,7 +79,7 @@ def _translate(line: str) -> str:
 def ltspice_violations(text: str) -> list[str]:
     """What in a netlist LTspice would read otherwise than ngspice, or not at all; a sentence each."""
     found = []
-    for line in joined_lines("*\n" + text):
+    for line in logical_lines("*\n" + text):
         card = line.split()[0].lower()
         if card.startswith(".") and card not in _CARDS:
             found.append(f"{printable(card)} is no card that both know")

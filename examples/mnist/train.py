@@ -5,12 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from tinygrad import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from training import SEED, save, train
+from training import SEED, save, shifted, train
 
 from analognet.data import load_data
 
@@ -22,16 +20,6 @@ class Model:
 
     def __call__(self, x: Tensor) -> Tensor:
         return self.l2(self.l1(x).relu())
-
-
-def shifted(x: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Each image (N, 784) moved by up to one pixel each way; half of them stay where they are."""
-    images = np.pad(x.reshape(-1, 28, 28), ((0, 0), (1, 1), (1, 1)))
-    dy, dx = rng.integers(0, 3, size=(2, len(x)))
-    still = rng.random(len(x)) < 0.5
-    dy[still] = dx[still] = 1
-    windows = np.lib.stride_tricks.sliding_window_view(images, (28, 28), axis=(1, 2))
-    return windows[np.arange(len(x)), dy, dx].reshape(len(x), 784)
 
 
 if __name__ == "__main__":
