@@ -167,12 +167,10 @@ def read_directory(directory: Path, kind: str, unread: Sequence[str] = ()) -> di
     ):
         raise InputError(f"{where} is not a {kind} directory; make it with analognet convert")
     files: dict[str, bytes] = {}
-    for name in unread:
-        if name not in manifest["files"]:
-            raise InputError(f"{where}: {printable(name)} is missing; run analognet convert again")
-    for name, wanted in manifest["files"].items():
+    absent = dict.fromkeys(name for name in unread if name not in manifest["files"])
+    for name, wanted in {**manifest["files"], **absent}.items():
         path = directory / name
-        if Path(name).is_absolute() or ".." in Path(name).parts or not _is_file(path):
+        if wanted is None or Path(name).is_absolute() or ".." in Path(name).parts or not _is_file(path):
             raise InputError(f"{where}: {printable(name)} is missing; run analognet convert again")
         if path.stat().st_size > _FILE_LIMIT:
             raise InputError(f"{where}: {printable(name)} is over {_FILE_LIMIT} bytes")

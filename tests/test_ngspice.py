@@ -206,6 +206,13 @@ def test_a_raw_file_reads_back(variables: int, points: int, seed: int, is_comple
         np.testing.assert_array_equal(values, table[:, i])
 
 
+def test_a_frequency_is_real() -> None:
+    """ngspice writes whatever memory held as the imaginary part of an AC frequency, once NaN."""
+    found = parse_raw(raw(["frequency", "v(a)"], np.array([[complex(1e3, np.nan), 2 + 3j]]), "complex"))
+    np.testing.assert_array_equal(found["frequency"], [1e3])
+    np.testing.assert_array_equal(found["v(a)"], [2 + 3j])
+
+
 GOOD = raw(["v(a)", "v(b)"], np.arange(6.0).reshape(3, 2))
 
 

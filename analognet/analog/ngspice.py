@@ -243,4 +243,6 @@ def _parse_plot(data: bytes) -> tuple[str, dict[str, Array], bytes]:
         )
     table = np.frombuffer(body[:size], dtype=dtype).reshape(n_points, n_variables)
     vectors: dict[str, Array] = {name: np.ascontiguousarray(table[:, k]) for k, name in enumerate(names)}
+    if "frequency" in vectors:  # in a complex plot ngspice leaves its imaginary part to whatever memory held
+        vectors["frequency"] = np.ascontiguousarray(vectors["frequency"].real)
     return fields.get("Plotname", ""), vectors, body[size:]

@@ -163,11 +163,11 @@ def small_signal(fixture: Fixture, point: Point) -> Bench:
 
 def read_small_signal(fixture: Fixture, point: Point, plots: Plots) -> Measured:
     ac, noise = plots[AC], plots[NOISE]
-    f = np.real(ac["frequency"])
+    f = ac["frequency"]
     size = np.abs(ac["v(out)"] - ac["v(com_x)"])
     values: dict[str, Value] = {
         "bandwidth_hz": crossing_log(f, size / size[0], float(np.sqrt(0.5))),
-        "noise_v_rms": integrated(np.real(noise["frequency"]), np.real(noise["onoise_spectrum"])),
+        "noise_v_rms": integrated(noise["frequency"], np.real(noise["onoise_spectrum"])),
     }
     return Measured(values, {"gain, dB": Curve(f, decibels(size), "frequency, Hz")})
 

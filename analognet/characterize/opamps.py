@@ -83,7 +83,7 @@ def small_signal(fixture: Fixture, point: Point) -> Bench:
 
 def read_small_signal(fixture: Fixture, point: Point, plots: Plots) -> Measured:
     ac, op, noise = plots[AC], plots[OP], plots[NOISE]
-    f = np.real(ac["frequency"])
+    f = ac["frequency"]
     gain, size, phase = _gain(ac, "a")
     own, own_size, own_phase = _gain(ac, "g")
     common, on_vdd, on_vss = (_other_gain(ac, tag, gain) for tag in "bcd")
@@ -98,7 +98,7 @@ def read_small_signal(fixture: Fixture, point: Point, plots: Plots) -> Measured:
     turned = np.flatnonzero(phase <= -180.0)
     loudest = size[turned[0] :].max() if len(turned) else size[-1]
     density = np.real(noise["inoise_spectrum"])
-    f_noise = np.real(noise["frequency"])
+    f_noise = noise["frequency"]
     values: dict[str, float | None] = {
         "offset_v": float(op["v(out_e)"][0] - op["v(com_e)"][0]) - fixture.level(fixture.cell.name),
         "supply_a": sum(-float(op[name][0]) for name in op if name.startswith("i(")),

@@ -160,7 +160,7 @@ def read_common(fixture: Fixture, point: Point, plots: Plots) -> Measured:
     current = 4 * rated(fixture.cell) / fixture.technology.vdd**2 * x * np.abs(x)
     moved = dc["v(com_x)"] - at(x, dc["v(com_x)"], 0.0)
     limits = within(current, moved, ERROR_V, 0.0)
-    f = np.real(ac["frequency"])
+    f = ac["frequency"]
     impedance = np.abs(ac["v(com_x)"])
     values: dict[str, Value] = {
         "common_offset_v": float(op["v(com_x)"][0]) - (high + low) / 2,
@@ -171,7 +171,7 @@ def read_common(fixture: Fixture, point: Point, plots: Plots) -> Measured:
         "common_ohm_peak": float(impedance.max()),
         "common_sink_a": None if limits is None else limits[1],
         "common_source_a": None if limits is None else -limits[0],
-        "noise_v_rms": integrated(np.real(noise["frequency"]), np.real(noise["onoise_spectrum"])),
+        "noise_v_rms": integrated(noise["frequency"], np.real(noise["onoise_spectrum"])),
     }
     curves = {
         "load, V": Curve(1e3 * current, dc["v(com_x)"], "current into it, mA"),
