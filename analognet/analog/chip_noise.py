@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -19,6 +18,7 @@ from analognet.analog.bench import NOMINAL_C
 from analognet.analog.noise import TOP, Contributor, Noise, check_band, noise_deck, spice_noise
 from analognet.names import printable
 from analognet.network import Array
+from analognet.parallel import in_threads
 
 if TYPE_CHECKING:
     from analognet.design import Design
@@ -42,18 +42,11 @@ def chip_noise(
     Raises UsageError, ToolMissing, SimulatorError.
     """
     span = check_band(design, band)
-    done = 0
 
     def one(output: int) -> tuple[Array, Array, float]:
-        nonlocal done
-        found = spice_noise(design, x, [output], temperature=temperature, band=span)[output]
-        done += 1
-        if progress:
-            progress(done, design.analog.n_out)
-        return found
+        return spice_noise(design, x, [output], temperature=temperature, band=span)[output]
 
-    with ThreadPoolExecutor(max_workers=jobs) as pool:
-        found = list(pool.map(one, range(design.analog.n_out)))
+    found = in_threads(one, range(design.analog.n_out), jobs, progress)
     f = found[0][0]
     density = np.stack([d for _, d, _ in found], axis=1)
     v_rms = np.array([v for _, _, v in found])

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analognet import process
 from analognet.analog import bench, build, ngspice
 from analognet.analog.cells import OPAMP_ROLE, Cell
 from analognet.analog.circuit import Circuit
@@ -21,6 +19,7 @@ from analognet.analog.limits import swing, usable_swing, working_ohm
 from analognet.analog.mapping import cell_key
 from analognet.errors import InputError, SimulatorError
 from analognet.network import Array
+from analognet.parallel import in_threads
 
 CHUNK = 1000  # input vectors in a deck; ngspice's parsing of tables is worse than linear beyond
 STARTED_CHUNK = 100  # the same with a table for every net of a chip
@@ -190,17 +189,7 @@ def _run_chunks(
         seen(rows.stop - rows.start)
         return run
 
-    with ThreadPoolExecutor(max_workers=jobs) as pool:
-        futures = [pool.submit(work, rows) for rows in chunks]
-        try:
-            for future in as_completed(futures):
-                future.result()
-        except BaseException:  # an interrupt too: nothing may be left running
-            for future in futures:
-                future.cancel()
-            process.kill_all()
-            raise
-        return [future.result() for future in futures]
+    return in_threads(work, chunks, jobs)
 
 
 def _check(

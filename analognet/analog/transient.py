@@ -9,13 +9,11 @@ nothing of the kind, as a neuron may still be crawling across its rectifier's de
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from analognet import process
 from analognet.analog import bench, build, ngspice
 from analognet.analog.amplifiers import Amplifier, amplifiers
 from analognet.analog.circuit import Shunt
@@ -26,6 +24,7 @@ from analognet.analog.stages import macro_constants
 from analognet.analog.transitions import RISE_S, Transition
 from analognet.errors import SimulatorError, UsageError
 from analognet.network import Array
+from analognet.parallel import in_threads
 
 if TYPE_CHECKING:
     from analognet.design import Design
@@ -117,7 +116,6 @@ def simulate_transitions(
         conditions=design.start_conditions(temperature),
     )
     goals = [(*target.hidden_v, target.outputs_v)]
-    done = 0
 
     def work(k: int) -> Inference:
         known = recall(k) if recall else None
@@ -139,20 +137,7 @@ def simulate_transitions(
             keep(k, found)
         return found
 
-    with ThreadPoolExecutor(max_workers=jobs) as pool:
-        futures = [pool.submit(work, k) for k in range(len(transitions))]
-        try:
-            for future in as_completed(futures):
-                future.result()
-                done += 1
-                if progress:
-                    progress(done, len(transitions))
-        except BaseException:  # an interrupt too: nothing may be left running
-            for future in futures:
-                future.cancel()
-            process.kill_all()
-            raise
-        return tuple(future.result() for future in futures)
+    return tuple(in_threads(work, range(len(transitions)), jobs, progress))
 
 
 def options_of(design: Design) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +17,7 @@ from analognet.digital.quantized import QuantizedNetwork
 from analognet.errors import UsageError
 from analognet.kept_logs import cache_directory
 from analognet.names import did_you_mean
+from analognet.parallel import in_threads
 
 SEEDS: Final = (1, 2, 3)
 RESOURCES: Final = ("LUT", "FF", "DSP", "BRAM")
@@ -178,8 +178,7 @@ def synthesise(
         fmax: list[float] = []
         if target.nextpnr and route:
             (directory / "netlist.json").write_text(netlist)
-            with ThreadPoolExecutor(max_workers=2) as pool:
-                routed = list(pool.map(lambda seed: _route(directory, target, seed, timeout_s), seeds))
+            routed = in_threads(lambda seed: _route(directory, target, seed, timeout_s), seeds, 2)
             for seed, (report, route_log, seconds) in zip(seeds, routed, strict=True):
                 reports[f"nextpnr_seed{seed}.log"] = route_log
                 fmax.append(report.fmax_hz)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +28,7 @@ from analognet.analog.netlist import MODELS, opamp_role, wrap
 from analognet.analog.technology import Technology
 from analognet.errors import InputError
 from analognet.network import Array
+from analognet.parallel import in_threads
 
 KAPPA: Final = 0.2
 KNEE_V: Final = 2e-3  # s is sampled densely within this of 0
@@ -298,8 +298,7 @@ def _measured(
     def run(deck: str) -> dict[str, Array]:
         return ngspice.run_deck(deck, wanted, points=POINTS, files=files, timeout_s=600.0).vectors
 
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        found = list(pool.map(run, decks))
+    found = in_threads(run, decks, 2)
     buffer = io.BytesIO()
     stacked: dict[str, Any] = {w: np.stack([f[w] for f in found]) for w in wanted}
     np.savez_compressed(buffer, **stacked)
