@@ -148,7 +148,7 @@ def run(
     alive, held = os.pipe()
     with os.fdopen(alive, "rb"), out_path.open("wb") as out, err_path.open("wb") as err:
         with _live_lock:  # from its first moment on a child is one that kill_all knows
-            if any(group.ended for group in groups()):
+            if unwanted():
                 os.close(held)
                 raise SimulatorError(f"{Path(argv[0]).name} was not started: what it was for has ended")
             try:
@@ -226,6 +226,11 @@ def groups() -> tuple[Group, ...]:
     """Those that this thread works in, the outermost first."""
     found: tuple[Group, ...] = getattr(_thread, "groups", ())
     return found
+
+
+def unwanted() -> bool:
+    """Whether one of this thread's groups has ended."""
+    return any(group.ended for group in groups())
 
 
 def join(joined: tuple[Group, ...]) -> None:

@@ -20,7 +20,7 @@ import pytest
 from conftest import EXAMPLES, example, random_network, test_set
 
 from analognet.cli.app import run as cli
-from analognet.comparison import accuracy, plan, processors, reproduce, settings, stages, store
+from analognet.comparison import accuracy, clock, plan, processors, reproduce, settings, stages, store
 from analognet.comparison.compare import compare
 from analognet.comparison.store import Result, Store
 from analognet.data import Dataset
@@ -107,7 +107,7 @@ def test_the_program_digest_holds_cells_and_solver_and_no_page() -> None:
     names = [name for name, _ in store._program()]
     assert {
         "analog/solver/engine.py",
-        "comparison/analog.py",
+        "comparison/at_rest.py",
         "digital/energy.toml",
         "cells/board.toml",
     } <= set(names)
@@ -195,7 +195,7 @@ def test_progress_counts_stages_and_the_time_left(tmp_path: Path) -> None:
             advance(k, 5)
         return Result({})
 
-    told: list[stages.Progress] = []
+    told: list[clock.Progress] = []
     stages.run([stage("a/1", slow), stage("b/2", slow)], Store(tmp_path), told.append)
     assert [p.done for p in told] == sorted(p.done for p in told)
     assert {p.total for p in told} == {2}
@@ -557,16 +557,9 @@ def test_designs_on_the_same_data_do_not_share_checkpoints(tmp_path: Path) -> No
 
     few = replace(settings.choose(example("iris").network, True), boards=2, opamps=())
     for topology in ("split", "signed", "split"):
+        made, kept = example("iris", topology=topology), tmp_path / "checkpoints"
         planned = analog.stages(
-            "board",
-            example("iris", topology=topology),
-            test_set("iris"),
-            few,
-            loaded=load(IRIS),
-            model=str(IRIS),
-            again={},
-            jobs=1,
-            checkpoints=tmp_path / "checkpoints",
+            analog.Circuit("board", made, test_set("iris"), few, load(IRIS), str(IRIS), {}, 1, kept)
         )
         (boards,) = (s for s in planned if s.name == "board/boards")
         found = stages.run([boards], Store(tmp_path))

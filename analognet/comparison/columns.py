@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from analognet.comparison.accuracy import effective_bits
-from analognet.comparison.analog import input_adcs
+from analognet.comparison.ends import input_adcs
 from analognet.comparison.plan import Subject
 from analognet.comparison.stages import Outcome
 from analognet.digital.synthesis import TARGETS

@@ -27,6 +27,7 @@ _VALUE: Final = "value_json"
 _NOT_MEASURING: Final = ("report", "cli", "drawing")
 _NOT_MEASURING_EITHER: Final = (
     "assemble",
+    "clock",
     "columns",
     "series",
     "compare",
