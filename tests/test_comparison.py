@@ -540,8 +540,49 @@ def test_an_fpga_is_told_with_and_without_converters_and_static_power() -> None:
     assert cells["energy_analog_in_j"]["value"] > cells["energy_j"]["value"]
     assert cells["latency_analog_in_s"]["value"] == pytest.approx(1e-6 + 1e-6)  # the ADC's 1 MS/s
     assert cells["power_w"]["value"] == pytest.approx(1e-8 * 2e6 + 0.1)
+    # at full rate an inference takes its share of the static power, as a circuit's of the quiescent
+    assert cells["energy_j"]["value"] == pytest.approx(1e-8 + 0.1 / 2e6)
+    assert cells["energy_j"]["low"] == pytest.approx(5e-9 + 0.1 / 2e6)
     macs = example("iris").network.macs
-    assert cells["energy_per_op_j"]["value"] == pytest.approx(1e-8 / (2 * macs))
+    assert cells["energy_per_op_j"]["value"] == pytest.approx(cells["energy_j"]["value"] / (2 * macs))
+    still = {"nominal_j": 1e-8, "band_j": [5e-9, 2e-8], "static_w": None, "activity_j": 1e-8}
+    unknown = fpga_cells(fpga_stage(energy=still))["energy_j"]
+    assert unknown["value"] == 1e-8
+    assert "without static power" in unknown["note"]
+
+
+def test_the_worst_of_a_few_transitions_is_not_taken_for_the_worst() -> None:
+    from types import SimpleNamespace
+
+    from analognet.comparison import columns
+
+    ends = {"set": "integrated", "digital_in": {"energy_j": 1e-12, "time_s": 1e-6}}
+    value = {
+        "transitions": 2,
+        "idle_power_w": 1e-3,
+        "latency_s": 5e-7,
+        "latency_1_percent_s": {"median": 4e-7},
+        "energy_1_percent_j": {"median": 9e-10},
+        "energy_span_j": [9e-10, 1e-9],
+        "energy_j": 9.5e-10,
+        "power_w": 2e-3,
+        "estimate": None,
+        "converters": ends | {"analog_in": {"energy_j": 1e-12, "time_s": 1e-9}},
+    }
+    chosen = SimpleNamespace(network=example("iris").network, gaps=())
+
+    def latency(**changes: Any) -> dict[str, Any]:
+        cells: dict[str, Any] = {}
+        found = stages.Outcome({"chip/transient": Result(value | changes)}, (), {}, ())
+        columns._analog_time(chosen, found, cells, "chip")  # type: ignore[arg-type]
+        return dict(cells["latency_s"])
+
+    assert latency()["few"]
+    assert "too few" in latency()["note"]
+    assert not latency(transitions=20)["few"]
+    guessed = latency(estimate={"transitions": 100, "worst_s": 7e-7})
+    assert not guessed["few"]
+    assert guessed["high"] == 7e-7
 
 
 def test_every_cell_of_every_column_has_a_value_or_a_reason() -> None:
