@@ -48,6 +48,7 @@ AHEAD: Final = (
     3  # tasks handed out for each thread there is: none waits for the next, and a scheduler holds few
 )
 _LOOK_S: Final = 1.0  # how often workers are counted while nothing comes
+_RECOUNT: Final = 64  # tasks, after which the workers are counted again
 _NOTES: Final = 3
 _FETCH_S: Final = 120.0  # for one result, before it is asked for again
 _ADDRESS: Final = re.compile(
@@ -60,7 +61,7 @@ Identity = Mapping[str, str]
 
 @dataclass(frozen=True, eq=False)
 class Cluster:
-    """A scheduler that answers, at an address, and whose workers are as we are. who: us, see `identity`; notes: what the
+    """A scheduler that answers at an address, and whose workers are as we are. who: us, see `identity`; notes: what the
     user should know of the workers.
     """
 
@@ -82,7 +83,7 @@ class Cluster:
         waiting: dict[Any, tuple[int, Future]] = {}
         finished: queue.SimpleQueue[Future] = queue.SimpleQueue()
         left = iter(enumerate(tasks))
-        room = self._room()
+        room, done, counted = self._room(), 0, 0
         try:
             while True:
                 while len(waiting) < room and (following := next(left, None)) is not None:
@@ -93,13 +94,12 @@ class Cluster:
                     future.add_done_callback(finished.put)
                 if not waiting:
                     return
-                found = self._next(finished)
-                k, future = waiting.pop(found.key)
-                result = self._result(future)
-                del future, found  # the scheduler forgets what nobody holds
-                yield k, result
-                if k % 64 == 0:  # workers come and go
-                    room = self._room()
+                for future, result in self._results(self._next(finished)):
+                    k, _ = waiting.pop(future.key)
+                    done += 1
+                    yield k, result
+                if done >= counted + _RECOUNT:  # workers come and go
+                    counted, room = done, self._room()
         finally:
             with contextlib.suppress(Exception):  # of a scheduler that is gone there is nothing to call off
                 self.client.cancel([future for _, future in waiting.values()], force=True)
@@ -112,14 +112,28 @@ class Cluster:
         found: Mapping[str, Any] = self._told(self.client.scheduler_info)["workers"]
         return found
 
-    def _next(self, finished: queue.SimpleQueue[Future]) -> Future:
-        """The next task that is done, failed or lost. Raises SimulatorError where none can come any more."""
+    def _next(self, finished: queue.SimpleQueue[Future]) -> list[Future]:
+        """The tasks that are done, failed or lost, one at least. Raises SimulatorError where none can come."""
         seen = time.monotonic()
         while True:
             try:
-                return finished.get(timeout=_LOOK_S)
+                found = [finished.get(timeout=_LOOK_S)]
             except queue.Empty:
                 seen = self._last_seen(seen)
+                continue
+            while not finished.empty():
+                found.append(finished.get())
+            return found
+
+    def _results(self, futures: list[Future]) -> Iterator[tuple[Future, Any]]:
+        """What finished tasks have found, in one message; one by one where that fails."""
+        try:
+            results = self.client.gather(futures)
+        except Exception:
+            for future in futures:
+                yield future, self._result(future)
+        else:
+            yield from zip(futures, results, strict=True)
 
     def _result(self, future: Future) -> Any:
         """A finished task's result, which dask makes again where the worker that had it is gone."""
@@ -217,11 +231,10 @@ def _local(jobs: int) -> Iterator[Client]:
     settings = {
         "distributed.scheduler.http.routes": [],
         "distributed.worker.http.routes": [],
-        "distributed.comm.timeouts.connect": f"{CONNECT_S:g}s",
     }
     with (
         tempfile.TemporaryDirectory(prefix="analognet-", ignore_cleanup_errors=True) as place,
-        dask.config.set(settings),
+        dask.config.set({**settings, "temporary-directory": place}),
         distributed.LocalCluster(
             n_workers=jobs,
             threads_per_worker=1,

@@ -27,7 +27,7 @@ STARTED_CHUNK = 100  # the same with a table for every net of a chip
 START_S = (
     0.1  # of processor time: a deck of 64-32-10 up to its first input, beside the operating point itself
 )
-START_SHARE = 3.0  # a deck is worth it that takes so many times as long as it takes to start
+START_SHARE = 6.0  # a deck is worth it that takes so many times as long as it takes to start
 LEAST_OF_A_CHIP = 10  # inputs in a deck
 MOST_CHUNKS = 64  # for the sake of parallel work
 STARTS_PAY = 500  # neurons times inputs; for fewer, the cells' tables cost more than they save
@@ -178,7 +178,10 @@ def _chunks(network: AnalogNetwork, n: int, largest: int) -> list[slice]:
         pays = n // LEAST_OF_A_CHIP
     else:
         pays = int(n * image_seconds(network) / (START_SHARE * (START_S + point_seconds(network))))
-    count = max(-(-n // largest), min(pays, MOST_CHUNKS, n), 1)
+    pays = 1 << max(
+        0, min(pays, MOST_CHUNKS, n).bit_length() - 1
+    )  # a power of two divides among most machines' cores
+    count = max(-(-n // largest), pays)
     edges = np.linspace(0, n, count + 1).astype(int)
     return [slice(int(a), int(b)) for a, b in pairwise(edges)]
 
