@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from conftest import EXAMPLES, example, random_network, test_set
 
+from analognet import program
 from analognet.cli.app import run as cli
 from analognet.comparison import accuracy, plan, processors, reproduce, settings, stages, store
 from analognet.comparison.compare import compare
@@ -104,7 +105,7 @@ def test_a_key_is_of_all_that_decides(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_program_digest_holds_cells_and_solver_and_no_page() -> None:
-    names = [name for name, _ in store._program()]
+    names = [name for name, _ in program._program()]
     assert {
         "analog/solver/engine.py",
         "comparison/analog.py",

@@ -13,6 +13,7 @@ from analognet.design import Design
 from analognet.metrics import Metrics
 from analognet.names import printable
 from analognet.simulation import provenance
+from analognet.workers import Workers
 
 _WORDS = {
     "accuracy": "accuracy",
@@ -33,6 +34,7 @@ def sweep(
     transitions: int,
     seed: int,
     jobs: int,
+    cluster: Workers | None,
     json: bool,
 ) -> None:
     """Measure every combination, each in a file of its own under `<directory>/sweep`, and print the front.
@@ -53,6 +55,7 @@ def sweep(
             transitions=transitions,
             seed=seed,
             jobs=jobs,
+            workers=cluster,
             options={k: v for k, v in fixed.items() if k not in axes},
             progress=advance,
         )
