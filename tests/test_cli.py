@@ -22,6 +22,7 @@ from analognet import simulation as simulations
 from analognet.cli import console
 from analognet.cli.app import run
 from analognet.metrics import FIGURES
+from analognet.units import engineering
 
 DIGITS = str(EXAMPLES / "digits" / "digits.safetensors")
 IRIS = str(EXAMPLES / "iris" / "iris.safetensors")
@@ -528,10 +529,18 @@ def test_output_that_nobody_reads(work: Path) -> None:
         (0.0, "V", "0 V"),
         (1e-20, "J", "1e-05 fJ"),
         (2.5e12, "Hz", "2.5e+03 GHz"),
+        (4.02e3, "", "4.02 k"),
+        (999.9, "", "1 k"),
+        (12.0, "", "12"),
+        (0.0, "", "0"),
     ],
 )
 def test_engineering(value: float, unit: str, shown: str) -> None:
-    assert console.engineering(value, unit) == shown
+    assert engineering(value, unit) == shown
+
+
+def test_engineering_with_all_its_digits() -> None:
+    assert engineering(40_217.5, "Ohm", digits=9) == "40.2175 kOhm"
 
 
 def test_figures_for_people() -> None:

@@ -20,7 +20,7 @@ from analognet.analog.limits import swing, usable_swing, working_ohm
 from analognet.analog.mapping import cell_key
 from analognet.errors import InputError, SimulatorError
 from analognet.network import Array
-from analognet.workers import Threads, in_order
+from analognet.workers import in_threads
 
 CHUNK = 1000  # input vectors in a deck; ngspice's parsing of tables is worse than linear beyond
 STARTED_CHUNK = 100  # the same with a table for every net of a chip
@@ -194,7 +194,7 @@ def _run_chunks(
 ) -> list[Vectors]:
     """Results in the order of the chunks, whatever order they end in."""
 
-    def work(_: None, rows: slice) -> Vectors:
+    def work(rows: slice) -> Vectors:
         reported = 0
 
         def seen(points: int) -> None:
@@ -207,7 +207,7 @@ def _run_chunks(
         seen(rows.stop - rows.start)
         return run
 
-    return in_order(Threads(jobs).each(work, None, chunks), len(chunks), None)
+    return in_threads(work, chunks, jobs)
 
 
 def _check(
