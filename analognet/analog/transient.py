@@ -21,7 +21,7 @@ from analognet.analog.amplifiers import Amplifier, amplifiers
 from analognet.analog.circuit import Shunt
 from analognet.analog.netlist import supplies
 from analognet.analog.settling import Settling, decision_time, slewing_time, worst_settling
-from analognet.analog.simulate import operating_points
+from analognet.analog.simulate import check_layers, operating_points, starts
 from analognet.analog.stages import macro_constants
 from analognet.analog.transitions import RISE_S, Transition
 from analognet.errors import SimulatorError, UsageError
@@ -34,9 +34,12 @@ if TYPE_CHECKING:
 # the processor time; with ngspice's own trtol=7 an op-amp that stops slewing goes 30 mV too far
 # (docs/time_and_energy.md).
 OPTIONS: Final = "reltol=1e-4 vntol=1e-6 abstol=1e-12 trtol=2"
-# Gear's method for transistors: once a chip has settled the trapezoidal rule rings from step to step,
-# some millivolts that no smaller tolerance but 1e-6 removes.
-CHIP_OPTIONS: Final = f"{OPTIONS} method=gear"
+# Transistors: the trapezoidal rule, damped by xmu < 1/2, as without it a chip that has settled rings from
+# step to step by millivolts. Gear's method needs twice the steps for the same error. Against reltol=1e-6
+# trtol=1 method=gear, latencies and energies move by less than 1 % (docs/sky130_time.md).
+CHIP_OPTIONS: Final = "reltol=4e-5 vntol=1e-6 abstol=1e-12 trtol=1 method=trap xmu=0.46"
+STEPS: Final = 50  # of a run, at least
+CHIP_STEPS: Final = 8  # the truncation error rules; a settled chip needs no more
 GROWTH: Final = 4.0  # of the run's length where it had not settled
 LIMIT: Final = 1000.0  # of the first length: where a run is given up
 _TAIL: Final = 0.95  # a run must have settled within this part of its length
@@ -117,6 +120,9 @@ def simulate_transitions(
         conditions=design.start_conditions(temperature),
     )
     goals = [(*target.hidden_v, target.outputs_v)]
+    conditions = design.start_conditions(temperature)
+    begins = np.stack([t.start for t in transitions])
+    near = {} if conditions is None else starts(design.analog, design.cells, begins, conditions)
     done = 0
 
     def work(k: int) -> Inference:
@@ -127,8 +133,10 @@ def simulate_transitions(
         limit = limit_s or LIMIT * lengths_s[k]
         length, cpu, runs = min(lengths_s[k], limit), 0.0, 0
         while True:
-            waves, spent = run(design, transitions[k], length, rise_s, temperature, timeout_s)
+            start = {net: float(volts[k]) for net, volts in near.items()}
+            waves, spent = run(design, transitions[k], length, rise_s, temperature, timeout_s, start=start)
             cpu, runs = cpu + spent, runs + 1
+            _check_begin(design, waves, temperature)
             settling = measure(design, waves, goal)
             if settling.settled or length >= limit:
                 break
@@ -155,6 +163,17 @@ def simulate_transitions(
         return tuple(future.result() for future in futures)
 
 
+def _check_begin(design: Design, waves: Waveforms, temperature: float) -> None:
+    """Hold the operating point that a run begins at to the mathematics. Raises SimulatorError."""
+    first = {i: layer[:1] for i, layer in enumerate(waves.layers_v)}
+    try:
+        check_layers(design.analog, design.cells, waves.transition.start[None], first, temperature)
+    except SimulatorError as e:
+        raise SimulatorError(
+            f"transition '{waves.transition.kind}' {waves.transition.rows}, before the step: {e}"
+        ) from None
+
+
 def options_of(design: Design) -> str:
     """ngspice's options for transients of a design."""
     return CHIP_OPTIONS if design.technology.process else OPTIONS
@@ -168,13 +187,17 @@ def run(
     temperature: float = bench.NOMINAL_C,
     timeout_s: float = 3600.0,
     options: str | None = None,
+    start: Mapping[str, float] | None = None,
 ) -> tuple[Waveforms, float]:
-    """One `.tran` of one transition; answers its waveforms and ngspice's processor time."""
+    """One `.tran` of one transition; answers its waveforms and ngspice's processor time.
+
+    start: net -> V near which ngspice looks for the operating point it begins at.
+    """
     amps = amplifiers(design.circuit, design.cells)
     text, wanted = deck(
-        design, transition, amps, length_s, rise_s, temperature, options or options_of(design)
+        design, transition, amps, length_s, rise_s, temperature, options or options_of(design), start
     )
-    done = ngspice.run_deck(text, wanted, timeout_s=timeout_s, files=design.files)
+    done = ngspice.run_deck(text, wanted, timeout_s=timeout_s, files=design.dc_files)
     time = done.vectors["time"]
     if time[-1] < length_s * (1 - 1e-6):
         raise SimulatorError(f"ngspice's transient ended at {time[-1]:.3g} s of {length_s:.3g} s")
@@ -206,8 +229,9 @@ def deck(
     rise_s: float,
     temperature: float,
     options: str = OPTIONS,
+    start: Mapping[str, float] | None = None,
 ) -> tuple[str, list[str]]:
-    """The deck of one transition, and the vectors it saves."""
+    """The deck of one transition, and the vectors it saves; start as in `run`."""
     technology, analog = design.technology, design.analog
     lines = [
         f"* bench: a step from one input vector to another, {rise_s:.9g} s rise time",
@@ -228,10 +252,12 @@ def deck(
     wanted += [f"v(xnet.{net})" for net in summing_nets(design)]
     wanted += [p for amp in amps for p in amp.probes]
     wanted = list(dict.fromkeys(wanted))
+    least = CHIP_STEPS if technology.process else STEPS
+    lines += [f".nodeset v({net})={volts:.9g}" for net, volts in (start or {}).items()]
     lines += [
         f".options {options}",
         f".temp {temperature:.9g}",
-        f".tran {length_s / 50:.9g} {length_s:.9g}",
+        f".tran {length_s / STEPS:.9g} {length_s:.9g} 0 {length_s / least:.9g}",
         f".save {' '.join(wanted)}",
         ".end",
     ]
