@@ -14,10 +14,11 @@ from conftest import ROOT
 from analognet.analog import pdk
 from analognet.analog.cell_area import cell_area
 from analognet.analog.cells import parse_cell
+from analognet.analog.characterized import DATASHEETS, Range, characterized_range
 from analognet.characterize import activations, reading
 from analognet.characterize.datasheet import Datasheet, datasheet, shown
 from analognet.characterize.figures import FIGURES, figure, known
-from analognet.characterize.library import DATASHEETS, Kit, Range, characterized_range, open_kit
+from analognet.characterize.library import Kit, open_kit
 from analognet.characterize.limits import Limits, read_limits
 from analognet.characterize.measure import Characterization, characterize, studies
 from analognet.characterize.plots import datasheet_figure
@@ -482,15 +483,20 @@ def test_figure_is_the_same_bytes_each_time() -> None:
 
 def test_range_is_what_all_cells_have_in_common(tmp_path: Path) -> None:
     for name, corners, cold in (("a", ["tt", "ss"], -40.0), ("b", ["ss", "tt", "ff"], 0.0)):
-        conditions = {"corners": corners, "temperature_c": [cold, 125.0], "supply": [0.9, 1.1]}
+        conditions = {
+            "corners": corners,
+            "temperature_c": [cold, 125.0],
+            "supply": [0.9, 1.1],
+            "supply_v": 2.0,
+        }
         (tmp_path / f"{name}.json").write_text(json.dumps({"conditions": conditions}))
     found = characterized_range(tmp_path, ["a", "b"])
-    assert found == Range(("tt", "ss"), (0.0, 125.0), (0.9, 1.1))
-    found.check("ss", 125.0, 1.1)
+    assert found == Range(("tt", "ss"), (0.0, 125.0), (1.8, 2.2))
+    found.check("ss", 125.0, 2.2)
     for point, words in (
-        (("ff", 27.0, 1.0), "corner 'ff' was not characterised; tt, ss were"),
-        (("tt", -40.0, 1.0), "temperature -40 C: the cells were characterised from 0 to 125"),
-        (("tt", 27.0, 0.8), "supply 0.8 of nominal: the cells were characterised from 0.9 to 1.1"),
+        (("ff", 27.0, 2.0), "corner 'ff' was not characterised; tt, ss were"),
+        (("tt", -40.0, 2.0), "temperature -40 C: the cells were characterised from 0 to 125 C"),
+        (("tt", 27.0, 1.6), "supply 1.6 V: the cells were characterised from 1.8 to 2.2 V"),
     ):
         with pytest.raises(UsageError, match=words):
             found.check(*point)
