@@ -171,12 +171,6 @@ def simulate(
     Raises UsageError, also where ngspice is asked for and cannot take the network within timeout_s or its
     memory, InputError, ToolMissing, SimulatorError.
     """
-    lowest, highest = design.technology.temperature
-    if not lowest <= temperature <= highest:
-        raise UsageError(
-            f"--temperature {temperature:g}: technology {design.technology.name} "
-            f"holds from {lowest:g} to {highest:g} C"
-        )
     if not 1 <= jobs <= MOST_JOBS:
         raise UsageError(f"--jobs {jobs}: at least 1 is needed, and at most {MOST_JOBS}")
     if engine not in ENGINES:

@@ -465,6 +465,7 @@ def test_interrupted(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
     assert capsys.readouterr().err == "analognet: interrupted\n"
 
 
+@pytest.mark.slow
 def test_control_c_ends_ngspice_too(work: Path, tmp_path: Path) -> None:
     """A real SIGINT to a real process, while a simulator hangs."""
     assert run(["convert", IRIS]) == 0
@@ -502,6 +503,7 @@ def test_control_c_ends_ngspice_too(work: Path, tmp_path: Path) -> None:
     assert not process._live
 
 
+@pytest.mark.slow
 def test_output_that_nobody_reads(work: Path) -> None:
     """`analognet convert ... | head -0` ends without a traceback."""
     code = f"from analognet.cli import main; main(['convert', {IRIS!r}])"

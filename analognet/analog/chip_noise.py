@@ -20,7 +20,7 @@ from analognet.analog.noise import TOP, Contributor, Noise, check_band, noise_de
 from analognet.errors import InputError, SimulatorError
 from analognet.names import printable
 from analognet.network import Array
-from analognet.parallel import in_threads
+from analognet.workers import in_threads
 
 if TYPE_CHECKING:
     from analognet.design import Design

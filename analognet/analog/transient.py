@@ -9,6 +9,7 @@ nothing of the kind, as a neuron may still be crawling across its rectifier's de
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,12 +20,12 @@ from analognet.analog.amplifiers import Amplifier, amplifiers
 from analognet.analog.circuit import Shunt
 from analognet.analog.netlist import supplies
 from analognet.analog.settling import Settling, decision_time, slewing_time, worst_settling
-from analognet.analog.simulate import operating_points
+from analognet.analog.simulate import check_layers, operating_points, starts
 from analognet.analog.stages import macro_constants
 from analognet.analog.transitions import RISE_S, Transition
 from analognet.errors import SimulatorError, UsageError
 from analognet.network import Array
-from analognet.parallel import in_threads
+from analognet.workers import Threads, Workers
 
 if TYPE_CHECKING:
     from analognet.design import Design
@@ -33,9 +34,12 @@ if TYPE_CHECKING:
 # the processor time; with ngspice's own trtol=7 an op-amp that stops slewing goes 30 mV too far
 # (docs/time_and_energy.md).
 OPTIONS: Final = "reltol=1e-4 vntol=1e-6 abstol=1e-12 trtol=2"
-# Gear's method for transistors: once a chip has settled the trapezoidal rule rings from step to step,
-# some millivolts that no smaller tolerance but 1e-6 removes.
-CHIP_OPTIONS: Final = f"{OPTIONS} method=gear"
+# Transistors: the trapezoidal rule, damped by xmu < 1/2, as without it a chip that has settled rings from
+# step to step by millivolts. Gear's method needs twice the steps for the same error. Against reltol=1e-6
+# trtol=1 method=gear, latencies and energies move by less than 1 % (docs/sky130_time.md).
+CHIP_OPTIONS: Final = "reltol=4e-5 vntol=1e-6 abstol=1e-12 trtol=1 method=trap xmu=0.46"
+STEPS: Final = 50  # of a run, at least
+CHIP_STEPS: Final = 8  # the truncation error rules; a settled chip needs no more
 GROWTH: Final = 4.0  # of the run's length where it had not settled
 LIMIT: Final = 1000.0  # of the first length: where a run is given up
 _TAIL: Final = 0.95  # a run must have settled within this part of its length
@@ -81,6 +85,7 @@ def simulate_transitions(
     limit_s: float | None = None,
     temperature: float = bench.NOMINAL_C,
     jobs: int = 2,
+    workers: Workers | None = None,
     timeout_s: float = 3600.0,
     progress: Callable[[int, int], None] | None = None,
     recall: Callable[[int], Inference | None] | None = None,
@@ -89,10 +94,11 @@ def simulate_transitions(
     """Simulate transitions in ngspice, one deck each, in the order given.
 
     lengths_s: how long each run is at first; one that has not settled is run again, `GROWTH`
-    times as long, until limit_s (default: `LIMIT` times the first length). observe(waveforms,
-    settling) is called once a transition, in a thread while others start programs: it must not use
-    matrix products by BLAS, which can hang where another thread forks. progress(done, total) counts transitions.
-    recall(k) gives transition k where it is known already; keep(k, inference) is called for the others.
+    times as long, until limit_s (default: `LIMIT` times the first length). workers: who does the
+    transitions, by default `jobs` threads, each waiting for its ngspice; the operating points are found here
+    in any case. observe(waveforms, settling) is called once a transition, by the worker that did it.
+    progress(done, total) counts transitions. recall(k) gives transition k where it is known already;
+    keep(k, inference) is called for the others.
     Raises UsageError where the op-amps have no dynamics, ToolMissing, SimulatorError.
     """
     part = design.cells[design.technology.opamp]
@@ -115,29 +121,95 @@ def simulate_transitions(
         files=design.dc_files,
         conditions=design.start_conditions(temperature),
     )
-    goals = [(*target.hidden_v, target.outputs_v)]
-
-    def work(k: int) -> Inference:
+    conditions = design.start_conditions(temperature)
+    begins = np.stack([t.start for t in transitions])
+    near = {} if conditions is None else starts(design.analog, design.cells, begins, conditions)
+    study = _Study(
+        design,
+        tuple(transitions),
+        tuple(float(s) for s in lengths_s),
+        (*target.hidden_v, target.outputs_v),
+        near,
+        observe,
+        rise_s,
+        limit_s,
+        temperature,
+        timeout_s,
+    )
+    found: dict[int, Inference] = {}
+    left: list[int] = []
+    for k in range(len(transitions)):
         known = recall(k) if recall else None
-        if known is not None:
-            return known
-        goal = tuple(layer[k] for layer in goals[0])
-        limit = limit_s or LIMIT * lengths_s[k]
-        length, cpu, runs = min(lengths_s[k], limit), 0.0, 0
-        while True:
-            waves, spent = run(design, transitions[k], length, rise_s, temperature, timeout_s)
-            cpu, runs = cpu + spent, runs + 1
-            settling = measure(design, waves, goal)
-            if settling.settled or length >= limit:
-                break
-            length = min(length * GROWTH, limit)
-        seen = observe(waves, settling) if observe else None
-        found = Inference(transitions[k], settling, cpu, runs, seen)
-        if keep:
-            keep(k, found)
-        return found
+        if known is None:
+            left.append(k)
+        else:
+            found[k] = known
+    if progress and found:
+        progress(len(found), len(transitions))
+    with closing((workers or Threads(jobs)).each(_measured, study, left)) as done:
+        for place, inference in done:
+            k = left[place]
+            found[k] = inference
+            if keep:
+                keep(k, inference)
+            if progress:
+                progress(len(found), len(transitions))
+    return tuple(found[k] for k in range(len(transitions)))
 
-    return tuple(in_threads(work, range(len(transitions)), jobs, progress))
+
+@dataclass(frozen=True, eq=False)
+class _Study:
+    """What all transitions have in common, as a worker needs it.
+
+    goals: every layer's (N, n) V; near: of a chip, net -> (N,) V to look for the operating points around.
+    """
+
+    design: Design
+    transitions: tuple[Transition, ...]
+    lengths_s: tuple[float, ...]
+    goals: tuple[Array, ...]
+    near: Mapping[str, Array]
+    observe: Callable[[Waveforms, Settling], Any] | None
+    rise_s: float
+    limit_s: float | None
+    temperature: float
+    timeout_s: float
+
+
+def _measured(study: _Study, k: int) -> Inference:
+    goal = tuple(layer[k] for layer in study.goals)
+    limit = study.limit_s or LIMIT * study.lengths_s[k]
+    length, cpu, runs = min(study.lengths_s[k], limit), 0.0, 0
+    start = {net: float(volts[k]) for net, volts in study.near.items()}
+    while True:
+        waves, spent = run(
+            study.design,
+            study.transitions[k],
+            length,
+            study.rise_s,
+            study.temperature,
+            study.timeout_s,
+            start=start,
+        )
+        cpu, runs = cpu + spent, runs + 1
+        _check_begin(study.design, waves, study.temperature)
+        settling = measure(study.design, waves, goal)
+        if settling.settled or length >= limit:
+            break
+        length = min(length * GROWTH, limit)
+    seen = study.observe(waves, settling) if study.observe else None
+    return Inference(study.transitions[k], settling, cpu, runs, seen)
+
+
+def _check_begin(design: Design, waves: Waveforms, temperature: float) -> None:
+    """Hold the operating point that a run begins at to the mathematics. Raises SimulatorError."""
+    first = {i: layer[:1] for i, layer in enumerate(waves.layers_v)}
+    try:
+        check_layers(design.analog, design.cells, waves.transition.start[None], first, temperature)
+    except SimulatorError as e:
+        raise SimulatorError(
+            f"transition '{waves.transition.kind}' {waves.transition.rows}, before the step: {e}"
+        ) from None
 
 
 def options_of(design: Design) -> str:
@@ -153,13 +225,17 @@ def run(
     temperature: float = bench.NOMINAL_C,
     timeout_s: float = 3600.0,
     options: str | None = None,
+    start: Mapping[str, float] | None = None,
 ) -> tuple[Waveforms, float]:
-    """One `.tran` of one transition; answers its waveforms and ngspice's processor time."""
+    """One `.tran` of one transition; answers its waveforms and ngspice's processor time.
+
+    start: net -> V near which ngspice looks for the operating point it begins at.
+    """
     amps = amplifiers(design.circuit, design.cells)
     text, wanted = deck(
-        design, transition, amps, length_s, rise_s, temperature, options or options_of(design)
+        design, transition, amps, length_s, rise_s, temperature, options or options_of(design), start
     )
-    done = ngspice.run_deck(text, wanted, timeout_s=timeout_s, files=design.files)
+    done = ngspice.run_deck(text, wanted, timeout_s=timeout_s, files=design.dc_files)
     time = done.vectors["time"]
     if time[-1] < length_s * (1 - 1e-6):
         raise SimulatorError(f"ngspice's transient ended at {time[-1]:.3g} s of {length_s:.3g} s")
@@ -191,8 +267,9 @@ def deck(
     rise_s: float,
     temperature: float,
     options: str = OPTIONS,
+    start: Mapping[str, float] | None = None,
 ) -> tuple[str, list[str]]:
-    """The deck of one transition, and the vectors it saves."""
+    """The deck of one transition, and the vectors it saves; start as in `run`."""
     technology, analog = design.technology, design.analog
     lines = [
         f"* bench: a step from one input vector to another, {rise_s:.9g} s rise time",
@@ -213,10 +290,12 @@ def deck(
     wanted += [f"v(xnet.{net})" for net in summing_nets(design)]
     wanted += [p for amp in amps for p in amp.probes]
     wanted = list(dict.fromkeys(wanted))
+    least = CHIP_STEPS if technology.process else STEPS
+    lines += [f".nodeset v({net})={volts:.9g}" for net, volts in (start or {}).items()]
     lines += [
         f".options {options}",
         f".temp {temperature:.9g}",
-        f".tran {length_s / 50:.9g} {length_s:.9g}",
+        f".tran {length_s / STEPS:.9g} {length_s:.9g} 0 {length_s / least:.9g}",
         f".save {' '.join(wanted)}",
         ".end",
     ]

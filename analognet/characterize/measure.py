@@ -12,7 +12,7 @@ from analognet.characterize.fixture import Fixture
 from analognet.characterize.points import Point
 from analognet.characterize.study import Measured, Study
 from analognet.errors import UsageError
-from analognet.parallel import in_threads
+from analognet.workers import in_threads
 
 FAMILIES = ("opamp", "amplifier", "activation", "support")
 Progress = Callable[[int, int], None]

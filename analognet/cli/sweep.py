@@ -14,6 +14,7 @@ from analognet.metrics import Metrics
 from analognet.names import printable
 from analognet.simulation import provenance
 from analognet.units import engineering
+from analognet.workers import Workers
 
 _WORDS = {
     "accuracy": "accuracy",
@@ -34,6 +35,7 @@ def sweep(
     transitions: int,
     seed: int,
     jobs: int,
+    cluster: Workers | None,
     json: bool,
 ) -> None:
     """Measure every combination, each in a file of its own under `<directory>/sweep`, and print the front.
@@ -54,6 +56,7 @@ def sweep(
             transitions=transitions,
             seed=seed,
             jobs=jobs,
+            workers=cluster,
             options={k: v for k, v in fixed.items() if k not in axes},
             progress=advance,
         )

@@ -17,7 +17,7 @@ from analognet.comparison.clock import Clock, Progress
 from analognet.comparison.store import Result, Store, key_of
 from analognet.errors import AnalogNetError, InputError, SimulatorError, ToolMissing, UsageError
 from analognet.names import printable
-from analognet.parallel import in_threads
+from analognet.workers import in_threads
 
 Advance = Callable[[int, int], None]
 _REASON_LIMIT: Final = 400

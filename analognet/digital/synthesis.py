@@ -17,7 +17,7 @@ from analognet.digital.quantized import QuantizedNetwork
 from analognet.errors import UsageError
 from analognet.kept_logs import cache_directory
 from analognet.names import did_you_mean
-from analognet.parallel import in_threads
+from analognet.workers import in_threads
 
 SEEDS: Final = (1, 2, 3)
 RESOURCES: Final = ("LUT", "FF", "DSP", "BRAM")

@@ -29,7 +29,7 @@ from analognet.analog.netlist import MODELS, opamp_role, wrap
 from analognet.analog.technology import Technology
 from analognet.errors import InputError
 from analognet.network import Array
-from analognet.parallel import in_threads
+from analognet.workers import in_threads
 
 KAPPA: Final = 0.2
 KNEE_V: Final = 2e-3  # s is sampled densely within this of 0

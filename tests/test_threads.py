@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from analognet import process
-from analognet.parallel import in_threads
+from analognet.workers import in_threads
 
 
 def test_results_come_in_the_order_of_the_tasks() -> None:
