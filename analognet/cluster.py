@@ -252,7 +252,7 @@ def _local(jobs: int) -> Iterator[Client]:
     import distributed
 
     # an HTTP server there is always; it gets no pages
-    settings = {
+    settings: dict[str, list[str]] = {
         "distributed.scheduler.http.routes": [],
         "distributed.worker.http.routes": [],
     }

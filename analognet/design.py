@@ -25,6 +25,7 @@ from analognet import resources, storage
 from analognet.analog import build, conditions, netlist, pdk, rules
 from analognet.analog.area import ChipArea, chip_area
 from analognet.analog.cells import Cell, library, parse_cell
+from analognet.analog.characterized import shipped_range
 from analognet.analog.circuit import Circuit
 from analognet.analog.compact.tables import Conditions
 from analognet.analog.layers import AnalogNetwork
@@ -110,7 +111,7 @@ class Design:
 
     @cached_property
     def dc_files(self) -> dict[str, str]:
-        """The same for operating points, which need less of each transistor."""
+        """The same for operating points and transients, which need less of each transistor."""
         return self._files(substrate=False)
 
     def _files(self, substrate: bool) -> dict[str, str]:
@@ -125,9 +126,15 @@ class Design:
         """This design as a chip from a corner of its process, at a temperature in Celsius.
 
         Its resistors take the values they have there; mismatch: seed of a chip whose devices all
-        differ. A technology without a process is returned as it is. Raises UsageError for a corner
-        the technology does not have.
+        differ. A technology without a process is returned as it is. Raises UsageError for a corner or
+        a temperature that the technology does not have, or its cells were not characterised at.
         """
+        lowest, highest = self.technology.temperature
+        if not lowest <= temperature <= highest:
+            raise UsageError(
+                f"--temperature {temperature:g}: technology {self.technology.name} "
+                f"holds from {lowest:g} to {highest:g} C"
+            )
         if corner not in self.technology.corners:
             raise UsageError(
                 f"--corner '{printable(corner)}': technology {self.technology.name} has "
@@ -138,10 +145,36 @@ class Design:
             return self
         if self.nominal is not None:
             raise ValueError("these conditions would come on top of others")
+        known = shipped_range({cell.name: cell for cell in self.circuit.cells})
+        if known is not None:
+            known.check(corner, temperature, self.technology.vdd - self.technology.vss)
         analog = conditions.scaled(self.analog, strip.factor(temperature, corner))
         if mismatch is not None:
             analog = conditions.mismatched(analog, strip, [mismatch])
         return replace(self, analog=analog, corner=corner, mismatch=mismatch, nominal=self.analog)
+
+    def at_supply(self, volts: float) -> Design:
+        """This chip on another supply, in volts from rail to rail; its signals stay what they are.
+
+        Raises UsageError for a technology without a process, whose rails its file states, and for a
+        supply that its cells were not characterised at.
+        """
+        technology = self.technology
+        if not technology.process:
+            raise UsageError(
+                f"--supply {volts:g}: technology {technology.name} has the rails of its file, "
+                f"{technology.vss:g} and {technology.vdd:g} V; a chip's supply alone can be chosen"
+            )
+        known = shipped_range({cell.name: cell for cell in self.circuit.cells})
+        nominal = technology.vdd - technology.vss
+        spread = technology.supply_tolerance
+        low, high = (nominal * (1 - spread), nominal * (1 + spread)) if known is None else known.supply
+        if not low - 1e-9 <= volts <= high + 1e-9:
+            raise UsageError(
+                f"--supply {volts:g}: the cells were characterised from {low:.4g} to {high:.4g} V"
+            )
+        rails = {"vdd": technology.vdd * volts / nominal, "vss": technology.vss * volts / nominal}
+        return replace(self, analog=replace(self.analog, technology=technology.model_copy(update=rails)))
 
     def conditions(self, temperature: float) -> Conditions:
         """Where on its process's map this chip is, at a temperature in Celsius."""

@@ -89,8 +89,9 @@ def transient(
 
     kept = None
     if checkpoint is not None and not keep_waveforms:
-        models = sorted(design.files.items())
-        deciding = (design.transient_netlist, models, rise_s, limit_s, temperature, ngspice_version())
+        models = sorted(design.dc_files.items())
+        rails = (design.technology.vdd, design.technology.vss)
+        deciding = (design.transient_netlist, models, rails, rise_s, limit_s, temperature, ngspice_version())
         kept = KeptInferences(checkpoint, deciding, steps, guess.lengths_s)
     found = simulate_transitions(
         design,

@@ -13,6 +13,7 @@ from analognet import resources, storage
 _NOT_MEASURING: Final = ("report", "cli", "drawing")
 _NOT_MEASURING_EITHER: Final = (
     "assemble",
+    "clock",
     "columns",
     "series",
     "compare",

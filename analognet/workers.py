@@ -7,9 +7,10 @@ last digit, must not depend on how many cores or workers there are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -47,16 +48,8 @@ class Threads:
     def each(
         self, work: Callable[[Common, Task], Result], common: Common, tasks: Sequence[Task]
     ) -> Done[Result]:
-        limits = threadpool_limits(limits=1, user_api="blas")
-        with limits, ThreadPoolExecutor(max_workers=self.count) as pool:
-            futures = {pool.submit(work, common, task): k for k, task in enumerate(tasks)}
-            try:
-                yield from _as_done(futures)
-            except BaseException:  # an interrupt too: nothing may be left running
-                for future in futures:
-                    future.cancel()
-                process.kill_all()
-                raise
+        with threadpool_limits(limits=1, user_api="blas"), _threads(self.count) as pool:
+            yield from _as_done({pool.submit(work, common, task): k for k, task in enumerate(tasks)})
 
 
 @dataclass(frozen=True)
@@ -80,6 +73,23 @@ class Processes:
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads of one caller. Where it fails, or at an interrupt, those not begun never are, and programs that
+    the others wait for are ended; programs of threads that are not ours go on.
+    """
+    ours = process.Group()
+    with ThreadPoolExecutor(
+        max_workers=max(1, count), initializer=process.join, initargs=((*process.groups(), ours),)
+    ) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            process.kill_all(ours)
+            raise
 
 
 def _as_done(futures: dict[Future[Result], int]) -> Done[Result]:
@@ -110,3 +120,15 @@ def in_order(done: Done[Result], count: int, progress: Callable[[int, int], None
         if progress:
             progress(len(found), count)
     return [found[k] for k in range(count)]
+
+
+def in_threads(
+    work: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    jobs: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Result]:
+    """work(task) of every task in threads that wait for programs, `jobs` at a time, as `in_order` gives it."""
+    with _threads(jobs) as pool:
+        done = _as_done({pool.submit(work, task): k for k, task in enumerate(tasks)})
+        return in_order(done, len(tasks), progress)

@@ -49,7 +49,7 @@ class Work:
 
 WORKS = {
     "boards": Work(
-        ("simulate", "d", *COMMON, "--engine", "solver", "--monte-carlo", "40"),
+        ("simulate", "d", *COMMON, "--engine", "solver", "--monte-carlo", "24"),
         "d/monte_carlo/*.piece",
         ("d/simulate.json", "d/monte_carlo/*.piece", "d/monte_carlo.png"),
     ),
@@ -59,7 +59,7 @@ WORKS = {
         ("d/study.json", "d/monte_carlo/*.piece"),
     ),
     "sweep": Work(
-        ("simulate", "d", *COMMON, "--sweep", SWEEP, "--images", "5", "--transient", "2"),
+        ("simulate", "d", *COMMON, "--sweep", SWEEP, "--images", "5"),
         "d/sweep/*.piece",
         ("d/sweep/*.piece", "d/sweep.png"),
     ),

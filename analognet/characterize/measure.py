@@ -12,7 +12,7 @@ from analognet.characterize.fixture import Fixture
 from analognet.characterize.points import Point
 from analognet.characterize.study import Measured, Study
 from analognet.errors import UsageError
-from analognet.workers import Threads, in_order
+from analognet.workers import in_threads
 
 FAMILIES = ("opamp", "amplifier", "activation", "support")
 Progress = Callable[[int, int], None]
@@ -71,21 +71,19 @@ def characterize(
     varied = [study for study in chosen if study.mismatch]
     others = [n for study in chosen for n in study.bench(fixture, Point()).names]
     where = list(dict.fromkeys([*points, Point()]))
-    threads = Threads(jobs)
-    resting = threads.each(lambda _, point: fixture.rest(point, others), None, where)
-    found = in_order(resting, len(where), None)
+    found = in_threads(lambda point: fixture.rest(point, others), where, jobs, None)
     rest = dict(zip(where, found, strict=True))
     work: list[tuple[Study, Point, int | None]] = [
         (study, point, None) for point in points for study in chosen
     ]
     work += [(study, Point(), seed + k) for k in range(samples) for study in varied]
 
-    def measure(_: None, task: tuple[Study, Point, int | None]) -> Measured:
+    def measure(task: tuple[Study, Point, int | None]) -> Measured:
         study, point, chip = task
         bench = study.bench(fixture, point)
         return study.read(fixture, point, fixture.run(bench, point, chip, rest[point]))
 
-    measured = in_order(threads.each(measure, None, work), len(work), progress)
+    measured = in_threads(measure, work, jobs, progress)
     size = len(chosen)
     at_points = [_joined(measured[k * size : (k + 1) * size]) for k in range(len(points))]
     varying, size = measured[len(points) * size :], len(varied)

@@ -21,7 +21,7 @@ from analognet.locks import clear, locked
 from analognet.metrics import FIGURES, Metrics, Value
 from analognet.names import disarmed, printable
 from analognet.storage import write_file
-from analognet.units import engineering as engineering
+from analognet.units import engineering
 
 BUILD = Path("build")
 LOG_PERIOD_S = 15.0

@@ -69,6 +69,9 @@ def simulate(
     corner: Annotated[
         str, typer.Option(help="Of a chip's process: tt, ss, ff, sf, fs, ll, hl, lh, hh.")
     ] = "tt",
+    supply: Annotated[
+        float | None, typer.Option(help="Of a chip, volts from rail to rail. Default: its technology's.")
+    ] = None,
     mismatch: Annotated[
         int | None, typer.Option(help="Seed of a chip whose devices all differ, for its operating points.")
     ] = None,
@@ -82,6 +85,8 @@ def simulate(
 ) -> None:
     """Simulate a converted network and compare it with the float network."""
     design, where = console.find_design(directory)
+    if supply is not None:
+        design = design.at_supply(supply)
     workers = (os.cpu_count() or 1) if jobs is None else jobs
     if monte_carlo is not None and monte_carlo < 1:
         raise UsageError(f"--monte-carlo {monte_carlo}: at least 1 board is needed")

@@ -13,6 +13,7 @@ from analognet.design import Design
 from analognet.metrics import Metrics
 from analognet.names import printable
 from analognet.simulation import provenance
+from analognet.units import engineering
 from analognet.workers import Workers
 
 _WORDS = {
@@ -97,4 +98,4 @@ def _shown(key: str, value: float | None) -> str:
         return f"{_WORDS[key]} {100 * value:.2f} %"
     if key == "cost":
         return f"{_WORDS[key]} {value:.2f} USD"
-    return f"{_WORDS[key]} {console.engineering(value, 's' if key == 'latency_s' else 'J')}"
+    return f"{_WORDS[key]} {engineering(value, 's' if key == 'latency_s' else 'J')}"

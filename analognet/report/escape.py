@@ -31,6 +31,7 @@ _LATEX: Final = {
     "[": r"{[}",  # after \\ it would begin an option
     "]": r"{]}",
     "µ": r"\textmu{}",
+    "°": r"\textdegree{}",
 }
 _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$=:@^])")
 _LONG: Final = 2000
