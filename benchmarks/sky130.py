@@ -2,9 +2,9 @@
 
 Parts: `agreement` (compact model against every transistor in ngspice, and ngspice's time), `corners`
 (accuracy over corners and temperatures, and over chips with mismatch, by the compact model), `mnist`
-(the whole test set by the compact model), `time` (transients in transistors), `area` (accuracy, power
-and area over feedback and largest resistor). Prints one Markdown table. Needs ngspice, the sky130 PDK
-and, for MNIST, its test set.
+(the whole test set by the compact model), `time` (transients in transistors), `tolerance` (the same
+against the tightest tolerances), `area` (accuracy, power and area over feedback and largest resistor).
+Prints one Markdown table. Needs ngspice, the sky130 PDK and, for MNIST, its test set.
 """
 
 from __future__ import annotations
@@ -18,10 +18,16 @@ import numpy as np
 
 from analognet import convert, load_data
 from analognet.analog import compact
+from analognet.analog.compact.start import start_voltages
 from analognet.analog.montecarlo import monte_carlo
+from analognet.analog.settling import worst_settling
 from analognet.analog.simulate import operating_points
+from analognet.analog.timing import estimate
+from analognet.analog.transient import CHIP_OPTIONS, GROWTH, run
+from analognet.analog.transitions import choose_transitions
 from analognet.analog.variation import default_spread
 from analognet.design import Design
+from analognet.energy import energy_flow
 from analognet.inference import transient
 from analognet.network import classify
 
@@ -115,6 +121,41 @@ def timing(names: list[str], transitions: int) -> Iterable[str]:
         )
 
 
+TIGHT = "reltol=1e-6 vntol=1e-9 abstol=1e-15 trtol=1 method=gear"
+
+
+def tolerances(names: list[str], transitions: int) -> Iterable[str]:
+    """Each transition as it is measured, and at the tightest tolerances with the substrate's resistors."""
+    for name in names:
+        quick, tight = chip(name), chip(name)
+        tight.__dict__["dc_files"] = tight.files
+        steps = choose_transitions(quick.analog, data(name, quick)[0], transitions)
+        begins = np.stack([s.start for s in steps])
+        near = start_voltages(quick.analog, quick.cells, begins, quick.conditions(27.0))
+        band = quick.technology.full_scale * np.array([0.01, 0.001])
+        lengths = estimate(quick, steps).lengths_s
+        found = []
+        for k, step in enumerate(steps):
+            start = {net: float(v[k]) for net, v in near.items()}
+            runs = [
+                run(design, step, GROWTH * lengths[k], options=options, start=start)
+                for design, options in ((quick, CHIP_OPTIONS), (tight, TIGHT))
+            ]
+            final = runs[1][0].layers_v[-1][-1]
+            told = []
+            for waves, cpu in runs:
+                coarse, fine = (worst_settling(waves.time, waves.layers_v[-1], final, b).max() for b in band)
+                told.append((coarse, fine, energy_flow(quick, waves).energy(coarse), cpu))
+            found.append(told)
+        table = np.array(found)  # (transitions, quick and tight, quantities)
+        off = 100 * np.abs(table[:, 0, :3] / table[:, 1, :3] - 1).max(axis=0)
+        cpu = table[:, :, 3].mean(axis=0)
+        yield (
+            f"| {name} | {len(steps)} | {off[0]:.2f} % | {off[1]:.2f} % | {off[2]:.2f} % | "
+            f"{cpu[0]:.2f} s | {cpu[1]:.2f} s |"
+        )
+
+
 def data_name(name: str) -> str:
     return name.split("_")[0]
 
@@ -140,7 +181,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("part", choices=("agreement", "corners", "mnist", "time", "area"))
+    parser.add_argument("part", choices=("agreement", "corners", "mnist", "time", "tolerance", "area"))
     parser.add_argument("--networks", default="iris,digits")
     parser.add_argument("--images", type=int, default=20)
     parser.add_argument("--chips", type=int, default=20)
@@ -164,6 +205,11 @@ def main() -> None:
         table(
             "| network | transitions | latency to 1 % | decision | energy | power | TOPS/W | CPU an inference |",
             timing(names, options.transitions),
+        )
+    elif options.part == "tolerance":
+        table(
+            "| network | transitions | latency to 1 %, off by | to 0.1 % | energy | CPU | CPU of the tightest |",
+            tolerances(names, options.transitions),
         )
     else:
         table(
