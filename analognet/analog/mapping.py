@@ -110,7 +110,7 @@ def _map_layer(
         topology in VIRTUAL_GROUND or _find(cells, rectifying, "amplifier", key).words.get("load") is None
     ):
         amplifier = rectifying
-    elif activation.name != "linear":
+    elif activation.name != "linear" or key in technology.activations:
         cell_name = technology.cell_for(key, dense.name)
     cell = None
     if cell_name is not None:

@@ -134,7 +134,8 @@ class Technology(BaseModel):
     name -> rectifying amplifier that can stand in a summing op-amp's place (virtual-ground
     topologies); temperature: range in Celsius over which the cells are meant to work; topology: the
     one to use where none is asked for; supports: cells that a whole circuit has once (bias, the
-    signal common); compensation: the cell of unit capacitors against ringing; process: the design kit whose devices the cells are made of.
+    signal common); compensation: the cell of unit capacitors against ringing; process: the design kit
+    whose devices the cells are made of.
     """
 
     model_config = _STRICT

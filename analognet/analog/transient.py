@@ -92,8 +92,8 @@ def simulate_transitions(
 ) -> tuple[Inference, ...]:
     """Simulate transitions in ngspice, one deck each, in the order given.
 
-    lengths_s: how long each run is at first, a chip's `GROWTH` times that; one that has not settled is run again, `GROWTH`
-    times as long, until limit_s (default: `LIMIT` times the first length). observe(waveforms,
+    lengths_s: how long each run is at first, a chip's `GROWTH` times that; one that has not settled is
+    run again, `GROWTH` times as long, until limit_s (default: `LIMIT` times the first length). observe(waveforms,
     settling) is called once a transition, in a thread while others start programs: it must not use
     matrix products by BLAS, which can hang where another thread forks. progress(done, total) counts transitions.
     recall(k) gives transition k where it is known already; keep(k, inference) is called for the others.
