@@ -11,12 +11,14 @@ Dask unpickles what its connections bring, and so runs whatever the other end wa
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import pickle
 import platform
 import queue
 import re
 import tempfile
+import threading
 import time
 import uuid
 import warnings
@@ -79,7 +81,7 @@ class Cluster:
         run = uuid.uuid4().hex
         given = pickle.dumps((work, common))
         with dask.config.set({"distributed.admin.large-graph-warning-threshold": len(given) + (1 << 30)}):
-            shared = self._told(self.client.submit, _same, given, key=f"analognet-{run}", pure=False)
+            shared = self._told(self.client.submit, _same, given, key=f"analognet_common-{run}", pure=False)
         waiting: dict[Any, tuple[int, Future]] = {}
         finished: queue.SimpleQueue[Future] = queue.SimpleQueue()
         left = iter(enumerate(tasks))
@@ -88,7 +90,7 @@ class Cluster:
             while True:
                 while len(waiting) < room and (following := next(left, None)) is not None:
                     k, task = following
-                    key = f"analognet-{run}-{k}"
+                    key = (f"analognet_task-{run}", k)  # one group: dask gives it out to whoever is idle
                     future = self._told(self.client.submit, _do, shared, self.who, task, key=key, pure=False)
                     waiting[key] = (k, future)
                     future.add_done_callback(finished.put)
@@ -195,28 +197,50 @@ def open_cluster(address: str, jobs: int, *, ngspice: bool = False) -> Iterator[
             f"or {LOCAL}"
         )
     try:
-        import distributed
+        importlib.import_module("distributed")
     except ImportError:
         raise ToolMissing(f"--scheduler needs dask.distributed, which is not installed: {INSTALL}") from None
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong, we say ourselves
-    with contextlib.ExitStack() as held:
-        if address == LOCAL:
-            client = held.enter_context(_local(jobs))
-        else:
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # of versions: we compare them
-                    client = held.enter_context(
-                        distributed.Client(address, timeout=CONNECT_S, set_as_default=False)
-                    )
-            except (OSError, TimeoutError, TypeError, ValueError) as e:
-                raise SimulatorError(
-                    f"no dask scheduler answers at {address} within {CONNECT_S:g} s: is it running, and can this "
-                    f"machine reach it? ({printable(e, 200)})"
-                ) from None
+    with _local(jobs) if address == LOCAL else _connected(address) as client:
         found = Cluster(address, client, identity(ngspice))
         _wait(found)
         yield replace(found, notes=_check(found, ngspice))
+
+
+def _connected(address: str) -> Client:
+    """A client of a scheduler. Raises SimulatorError where none answers in time.
+
+    In a thread of its own: to whoever accepts a connection and then says nothing, dask listens for ever.
+    """
+    import distributed
+
+    answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    given_up = threading.Event()
+
+    def connect() -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of versions: we compare them
+            try:
+                found = distributed.Client(address, timeout=CONNECT_S, set_as_default=False)
+            except Exception as e:
+                answers.put(e)
+                return
+        if given_up.is_set():
+            found.close()
+        answers.put(found)
+
+    threading.Thread(target=connect, daemon=True).start()
+    try:
+        found = answers.get(timeout=CONNECT_S + 1.0)
+    except queue.Empty:
+        given_up.set()
+        found = TimeoutError("something accepts connections there, and says nothing")
+    if isinstance(found, Exception):
+        raise SimulatorError(
+            f"no dask scheduler answers at {address} within {CONNECT_S:g} s: is it running, and can this "
+            f"machine reach it? ({printable(found, 200)})"
+        )
+    return found
 
 
 @contextmanager
@@ -277,7 +301,14 @@ def _wait(cluster: Cluster) -> None:
 
 def _check(cluster: Cluster, ngspice: bool) -> tuple[str, ...]:
     """Every worker there is, before any work; answers what the user should know. Raises ToolMissing."""
-    answers = cluster._told(cluster.client.run, _seen, ngspice, on_error="return")
+    try:
+        answers = cluster._told(cluster.client.run, _seen, ngspice, on_error="return")
+    except AnalogNetError:
+        raise
+    except Exception as e:  # an answer that cannot even be read
+        raise SimulatorError(
+            f"workers of {cluster.address} cannot be used: {printable(repr(e), 300)}"
+        ) from None
     notes = []
     for worker, answer in sorted(answers.items()):
         theirs, kernels = answer if isinstance(answer, tuple) else (answer, "")

@@ -180,10 +180,10 @@ def _chunks(network: AnalogNetwork, n: int, largest: int) -> list[slice]:
         pays = n // LEAST_OF_A_CHIP
     else:
         pays = int(n * image_seconds(network) / (START_SHARE * (START_S + point_seconds(network))))
-    pays = 1 << max(
+    even = 1 << max(
         0, min(pays, MOST_CHUNKS, n).bit_length() - 1
     )  # a power of two divides among most machines' cores
-    count = max(-(-n // largest), pays)
+    count = max(-(-n // largest), even)
     edges = np.linspace(0, n, count + 1).astype(int)
     return [slice(int(a), int(b)) for a, b in pairwise(edges)]
 
