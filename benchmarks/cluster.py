@@ -39,11 +39,14 @@ EMPTY = 2000  # tasks that do nothing
 
 @dataclass(frozen=True)
 class Size:
-    """What decides the costs. rectifiers: neurons that are solved by Newton's method."""
+    """What decides the costs. rectifiers: neurons whose diodes are solved for; later: those behind the first
+    layer, which are found to take longer.
+    """
 
     inputs: int
     weights: int
     rectifiers: int
+    later: int
     images: int
 
 
@@ -97,10 +100,12 @@ class Case:
     @property
     def size(self) -> Size:
         layers = self.design.network.layers
+        rectifying = [len(layer.bias) for layer in layers if layer.activation.name != "linear"]
         return Size(
             self.design.network.n_in,
             sum(layer.weight.size for layer in layers),
-            sum(len(layer.bias) for layer in layers if layer.activation.name != "linear"),
+            sum(rectifying),
+            sum(rectifying[1:]),
             self.images,
         )
 
@@ -124,6 +129,8 @@ def measure(subject: Trial, boards: int) -> Cost:
 
 
 def worker(given: Path, boards: int) -> Cost:
+    import distributed.worker  # noqa: F401  # which takes its memory too
+
     prepare()
     base = peak()
     work, common = pickle.loads(given.read_bytes())
@@ -147,8 +154,11 @@ def peak() -> float:
 
 
 def terms(s: Size) -> list[float]:
-    """To make a board's parts and equations; to multiply; to solve rectifiers. Board, images: thousands."""
-    return [s.weights, s.weights * s.images, s.rectifiers * s.images, 1.0]
+    """To make a board's parts and equations; to multiply; to solve rectifiers, twice; and what Python takes."""
+    return [s.weights, s.weights * s.images, s.rectifiers * s.images, s.later * s.images, 1.0]
+
+
+TERMS = ("weights", "weights images", "rectifiers images", "later rectifiers images", "")
 
 
 def fitted(rows: Sequence[Sequence[float]], values: Sequence[float]) -> np.ndarray:
@@ -202,7 +212,7 @@ def workers(client_s: float) -> None:
     costs = [measure(trial(c.design, c.images), c.boards) for c in fit]
     time_of = fitted([terms(c.size) for c in fit], [cost.cpu_s for cost in costs])
     space_of = fitted([memory_terms(c.size) for c in fit], [cost.rss for cost in costs])
-    print("\na board's seconds:", told_model(time_of, ("weights", "weights images", "rectifiers images", "")))
+    print("\na board's seconds:", told_model(time_of, TERMS))
     print("a worker's bytes:", told_model(space_of, ("weights", "inputs images", "")))
     print()
     line("", "a board, predicted", "measured", "memory, predicted", "measured")
