@@ -10,8 +10,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +207,96 @@ def test_progress_counts_stages_and_the_time_left(tmp_path: Path) -> None:
     assert all(p.left_s is None or p.left_s >= 0 for p in told)
 
 
+def test_lanes_run_side_by_side_and_what_has_none_alone(tmp_path: Path) -> None:
+    meeting = threading.Barrier(2, timeout=30)
+    running: set[str] = set()
+    seen: dict[str, set[str]] = {}
+
+    def work(name: str, meets: bool) -> Callable[[stages.Advance], Result]:
+        def measure(advance: stages.Advance) -> Result:
+            running.add(name)
+            if meets:
+                meeting.wait()  # the other lane is here too, or this fails
+            advance(1, 2)
+            seen[name] = set(running)
+            running.discard(name)
+            return Result({})
+
+        return measure
+
+    def planned() -> list[stages.Stage]:
+        return [
+            replace(stage("t/time", work("t/time", False)), lane=""),
+            replace(stage("a/one", work("a/one", True)), lane="analog"),
+            replace(stage("a/two", work("a/two", False)), lane="analog"),
+            replace(stage("d/one", work("d/one", True)), lane="digital"),
+            replace(stage("z/last", work("z/last", False)), lane=""),
+        ]
+
+    told: list[clock.Progress] = []
+    found = stages.run(planned(), Store(tmp_path / "one"), told.append)
+    assert not found.gaps
+    assert list(found.results) == [s.name for s in planned()]
+    assert seen["t/time"] == {"t/time"}
+    assert seen["z/last"] == {"z/last"}
+    assert max(len(p.running) for p in told) == 2
+    assert told[-1].done == 4
+    assert told[-1].left_s == pytest.approx(0.0, abs=1e-9)
+    meeting.reset()
+    alone = [replace(s, measure=work(s.name, False)) for s in planned()]
+    stages.run(alone, Store(tmp_path / "two"), side_by_side=False)
+    assert all(len(names) == 1 for names in seen.values())
+
+
+def test_a_full_disk_in_one_lane_ends_the_other(tmp_path: Path) -> None:
+    begun = threading.Event()
+    steps: list[int] = []
+
+    def full(advance: stages.Advance) -> Result:
+        assert begun.wait(30)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def long(advance: stages.Advance) -> Result:
+        begun.set()
+        for k in range(10_000):
+            steps.append(k)
+            advance(k, 10_000)
+            time.sleep(0.005)
+        return Result({})
+
+    chosen = [
+        replace(stage("a/full", full), lane="analog"),
+        replace(stage("d/long", long), lane="digital"),
+        replace(stage("d/never", value(1)), lane="digital"),
+    ]
+    with pytest.raises(OSError, match="No space left"):
+        stages.run(chosen, Store(tmp_path))
+    assert len(steps) < 9_000
+    again = [replace(s, measure=value(1)) for s in chosen]
+    assert stages.run(again, Store(tmp_path)).measured == ("a/full", "d/long", "d/never")
+
+
+def test_the_time_left_counts_what_comes_before_and_the_longer_lane(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(clock.time, "monotonic", lambda: now[0])
+    left = [
+        replace(stage("a/one", value(1)), lane="analog", effort=1.0, before=lambda: 30.0),
+        replace(stage("d/one", value(1)), lane="digital", effort=10.0),
+        replace(stage("z/one", value(1)), effort=2.0),
+    ]
+    told: list[clock.Progress] = []
+    ticking = clock.Clock(3, left, told.append)
+    with ticking.timed(left[0]) as advance:
+        now[0] += 62.0  # 15.5 s of effort in 62 s: four seconds each
+        advance(1, 2)
+        # half of the analog lane is longer than the digital one; then the stage that is alone
+        assert told[-1].left_s == pytest.approx(4 * (15.5 + 2))
+    with ticking.timed(left[1]):
+        assert told[-1].left_s == pytest.approx(2 * (10 + 2))
+    assert told[0].left_s is None
+    assert told[-1].left_s == pytest.approx(62 / 41 * 2)
+
+
 # --- accuracy, settings, columns
 
 
@@ -315,8 +407,7 @@ def test_a_report_of_iris_is_whole_and_the_same_again(
     assert {"report.json", "report.html", "report.md", "report.csv", "tables/comparison.tex"} <= set(files)
     assert len(files["report.html"]) < 2_000_000
     report = json.loads(files["report.json"])
-    (gap,) = report["gaps"]
-    assert gap["stage"] == "sky131/convert"
+    assert [gap["stage"] for gap in report["gaps"] if gap["reason"] != stages.LEFT_OUT] == ["sky131/convert"]
     columns = {c["id"]: c["cells"] for c in report["columns"]}
     assert all(cell["value"] is None for cell in columns["sky131"].values())
     board = columns["board"]
@@ -451,6 +542,31 @@ def test_reproduce_wants_the_same_model_and_data(tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text(json.dumps(value))
     with pytest.raises(UsageError, match="give --data"):
         reproduce.reproduce(tmp_path / "report.json")
+
+
+def test_a_quick_comparison_names_what_it_leaves_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processors, "find_devices", tuple)
+    chosen = plan.subject(
+        IRIS,
+        "iris",
+        ["board"],
+        quick=True,
+        activations=None,
+        topology=None,
+        calibrate=None,
+        images=None,
+        seed=0,
+        fpgas=None,
+    )
+    planned = plan.stages(chosen, jobs=1, checkpoints=tmp_path)
+    left = plan.left_out(chosen, planned, jobs=1, checkpoints=tmp_path)
+    assert [gap.stage for gap in left] == [
+        *("board/boards at -40 C", "board/boards at 125 C", "fpga ice40/device", "fpga xc7/device"),
+        "integer/alternatives",
+    ]
+    assert {gap.reason for gap in left} == {stages.LEFT_OUT}
+    whole = replace(chosen, settings=settings.choose(chosen.network, False))
+    assert plan.left_out(whole, planned, jobs=1, checkpoints=tmp_path) == ()
 
 
 def test_column_names_are_safe_and_apart() -> None:
@@ -592,8 +708,6 @@ def test_every_cell_of_every_column_has_a_value_or_a_reason() -> None:
 
 
 def test_designs_on_the_same_data_do_not_share_checkpoints(tmp_path: Path) -> None:
-    from dataclasses import replace
-
     from analognet.comparison import analog
     from analognet.loading import load
 

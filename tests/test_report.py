@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import csv
+import html
 import io
 import json
 import re
@@ -13,12 +14,14 @@ from typing import Any
 
 import pytest
 from conftest import ROOT
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 from reports import HOSTILE, cell, column, report
 
 from analognet import storage
 from analognet.errors import InputError
+from analognet.names import printable
 from analognet.report import escape, figures, forms, latex, markdown, methods, page, spreadsheet, table
 from analognet.report.drawing import inline
 from analognet.report.value import BY_KEY, KIND, ROWS, load_report
@@ -120,6 +123,23 @@ def test_markdown_has_only_our_marks(text: str) -> None:
             assert len(re.findall(r"(?<!\\)\|", a)) == len(re.findall(r"(?<!\\)\|", b))
             assert not re.search(r"(?<!\\)(\]\(|`|<(?!br>))", re.sub(r"!\[[^]]*\]\(figures/", "", b))
             assert not re.search(r"https?:", b)
+
+
+@given(st.text("-+=*_`#>|~![](){}<>:.\\ 1a\t", max_size=12) | st.text(max_size=20))
+@example("12) x")
+@example("- x")
+@example("[x]: http://y")
+def test_markdown_reads_back_as_the_text(text: str) -> None:
+    """By another reader of Markdown, in a list and in a table."""
+    wanted = " ".join(printable(text).split())
+    read = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    for body in (f"- {escape.to_markdown(text)}\n", f"| a |\n|---|\n| {escape.to_markdown(text)} |\n"):
+        tokens = read.parse(body)
+        assert sum(t.type == "bullet_list_open" for t in tokens) == body.startswith("-")
+        inline = [t for t in tokens if t.type == "inline" and t.content not in ("", "a")]
+        assert {c.type for t in inline for c in t.children or ()} <= {"text", "text_special"}
+        said = "".join(c.content for t in inline for c in t.children or ())
+        assert html.unescape(said).replace("\u200b", "") == ("" if wanted == "a" else wanted)
 
 
 @pytest.mark.slow

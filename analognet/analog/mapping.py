@@ -27,6 +27,7 @@ from typing import Final
 import numpy as np
 
 from analognet.analog.cells import OPAMP_ROLE, Cell
+from analognet.analog.compensation import compensated
 from analognet.analog.layers import SATURATING, TOPOLOGIES, VIRTUAL_GROUND, AnalogLayer, AnalogNetwork
 from analognet.analog.limits import (
     drive_current,
@@ -87,7 +88,7 @@ def map_network(
             )
         current = drive_current(technology, cells, layers[-1] if layers else None)
         layer = _map_layer(dense, technology, cells, z_range, topology, scale_in, current)
-        layers.append(layer)
+        layers.append(compensated(layer, technology, cells))
         scale_in = layer.scale_out
     return AnalogNetwork(network.name, technology, topology, tuple(layers), input_range)
 
@@ -109,7 +110,7 @@ def _map_layer(
         topology in VIRTUAL_GROUND or _find(cells, rectifying, "amplifier", key).words.get("load") is None
     ):
         amplifier = rectifying
-    elif activation.name != "linear":
+    elif activation.name != "linear" or key in technology.activations:
         cell_name = technology.cell_for(key, dense.name)
     cell = None
     if cell_name is not None:

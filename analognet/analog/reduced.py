@@ -188,17 +188,25 @@ def _layer(
     at_output = back if layer.cell is None else None
     strip = technology.resistor.strip
     c_in = build.minus_capacitance(layer, strip) if strip is not None else 0.0
+    c_f: Array | float = 0.0
+    if layer.capacitors is not None:
+        c_f = layer.capacitors.unit_f * layer.capacitors.feedback
+        c_in = c_in + layer.capacitors.unit_f * layer.capacitors.minus
     fused = layer.amplifier != OPAMP_ROLE and bool(cells[layer.amplifier].devices)
     if fused:  # an op-amp whose output stops at common: its way there is an op-amp's
         rails.exact = False
-        free = amplifier(part, time, current, g_s, layer.g_f, behind, plus=plus, back=at_output, c_in=c_in)
+        free = amplifier(
+            part, time, current, g_s, layer.g_f, behind, plus=plus, back=at_output, c_f=c_f, c_in=c_in
+        )
         summed = rails.add(replace(free, out=layer.activate(free.out * layer.scale_z / layer.scale_out)))
     elif layer.amplifier != OPAMP_ROLE:
         paths = Branch(layer.g_f, behind), Branch(layer.g_f, behind, True)
         summed = rails.add(rectifier(part, diode, time, current, g_s, *paths, at_output))
     else:
         summed = rails.add(
-            amplifier(part, time, current, g_s, layer.g_f, behind, plus=plus, back=at_output, c_in=c_in)
+            amplifier(
+                part, time, current, g_s, layer.g_f, behind, plus=plus, back=at_output, c_f=c_f, c_in=c_in
+            )
         )
     out = summed.out
     if layer.cell is not None:

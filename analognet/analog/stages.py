@@ -97,7 +97,7 @@ def amplifier(
     *,
     plus: tuple[Array, Array] | None = None,
     back: Array | None = None,
-    c_f: float = 0.0,
+    c_f: Array | float = 0.0,
     c_in: Array | float = 0.0,
 ) -> Response:
     """A summing amplifier. current: J (K, B, n), of which the first is before the step; g_s (n,),

@@ -134,7 +134,8 @@ class Technology(BaseModel):
     name -> rectifying amplifier that can stand in a summing op-amp's place (virtual-ground
     topologies); temperature: range in Celsius over which the cells are meant to work; topology: the
     one to use where none is asked for; supports: cells that a whole circuit has once (bias, the
-    signal common); process: the design kit whose devices the cells are made of.
+    signal common); compensation: the cell of unit capacitors against ringing; process: the design kit
+    whose devices the cells are made of.
     """
 
     model_config = _STRICT
@@ -152,6 +153,7 @@ class Technology(BaseModel):
     temperature: tuple[float, float] = (-40.0, 125.0)
     topology: str = "split"
     supports: tuple[CellName, ...] = ()
+    compensation: CellName | None = None
     process: Literal["", "sky130"] = ""
     corners: tuple[str, ...] = ("tt",)
     supply_tolerance: Annotated[float, Field(ge=0, lt=0.5)] = 0.0

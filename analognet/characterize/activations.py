@@ -24,7 +24,7 @@ _REACH = 8.0  # of s_in: an argument beyond it changes a sigmoid by less than 0.
 def nominal(fixture: Fixture, volts: Array) -> Array:
     """What the mapping takes the cell for: volts (N,) at its input, against the common, to volts out."""
     full, function = fixture.technology.full_scale, _function(fixture.cell)
-    if function.name == "leaky_relu":
+    if function.name in ("leaky_relu", "linear"):
         return np.asarray(function(fixture.cell.polarity * volts))
     scale = _mid(fixture.cell, "s_in")
     return full * np.asarray(function(fixture.cell.polarity * volts / scale))
@@ -110,7 +110,11 @@ def fit(fixture: Fixture, x: Array, out: Array) -> tuple[Array, dict[str, Value]
     """
     cell = fixture.cell
     function = _function(cell)
-    if function.name == "leaky_relu":
+    if function.name == "linear":
+        gain, offset = np.polyfit(cell.polarity * x, out, 1)
+        fitted, span = gain * cell.polarity * x + offset, float(np.ptp(out))
+        figures: dict[str, Value] = {"gain": float(gain), "centre_out_v": float(offset)}
+    elif function.name == "leaky_relu":
 
         def knee(p: Array) -> Array:
             d = cell.polarity * x - p[0]
@@ -118,7 +122,7 @@ def fit(fixture: Fixture, x: Array, out: Array) -> tuple[Array, dict[str, Value]
 
         p = least_squares(lambda q: knee(q) - out, [0.0, 0.0, 1.0, function.slope], x_scale="jac").x
         fitted, span = knee(p), float(np.ptp(out))
-        figures: dict[str, Value] = {"gain_pos": float(p[2]), "gain_neg": float(p[3])}
+        figures = {"gain_pos": float(p[2]), "gain_neg": float(p[3])}
     else:
         full, scale = fixture.technology.full_scale, _mid(cell, "s_in")
         low = -1.0 if function.name == "tanh" else 0.0

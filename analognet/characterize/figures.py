@@ -71,9 +71,16 @@ FIGURES: Final[Mapping[str, Figure]] = {
     "span_v": Figure("V", "span of the output, best fit"),
     "gain_pos": Figure("V/V", "gain above the knee, best fit"),
     "gain_neg": Figure("V/V", "gain below the knee, best fit"),
+    "gain": Figure("V/V", "gain, best fit"),
+    "centre_out_v": Figure("V", "offset at the output, best fit"),
     "out_ohm": Figure("Ohm", "output resistance, largest", "5 uA either way, over the transfer curve"),
     "input_a": Figure("A", "input current, largest", "over the transfer curve"),
     "bandwidth_hz": Figure("Hz", "bandwidth, -3 dB", "2 pF to the common"),
+    "load_error_v": Figure("V", "largest error into a load", "10 kOhm"),
+    "load_settling_s": Figure("s", "settling to 1 %", "twice full scale, 10 kOhm and 50 pF, the slower edge"),
+    "overshoot": Figure(
+        "of step", "overshoot", "0.1 V, 10 kOhm, the larger of no load capacitance and 50 pF"
+    ),
     "startup_s": Figure("s", "start-up", "supply from 0 V in 1 us; lines within 5 mV"),
     "startup_slow_s": Figure("s", "start-up after a slow rise", "supply from 0 V in 1 ms; lines within 5 mV"),
     "common_offset_v": Figure("V", "common against mid-supply", "unloaded"),

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from analognet import resources
 from analognet.analog.cells import Cell, library
+from analognet.analog.characterized import FAMILIES
 from analognet.analog.technology import LIMITS, Technology, directory_of, load_technology
 from analognet.characterize.fixture import Fixture
 from analognet.characterize.limits import Limits, read_limits
-from analognet.characterize.measure import FAMILIES
 from analognet.errors import InputError, UsageError
 from analognet.names import printable
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, RootModel, model_validator
 
 from analognet.analog.cells import Cell
+from analognet.analog.characterized import FAMILIES
 from analognet.characterize import figures
-from analognet.characterize.measure import FAMILIES
 from analognet.errors import InputError
 from analognet.names import printable
 from analognet.settings_file import read_settings

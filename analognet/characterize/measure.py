@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from analognet.analog.cell_area import cell_area
 from analognet.analog.cells import Cell
-from analognet.characterize import activations, opamps, rectifiers, steps, supports
+from analognet.analog.characterized import FAMILIES
+from analognet.characterize import activations, drivers, opamps, rectifiers, steps, supports
 from analognet.characterize.fixture import Fixture
 from analognet.characterize.points import Point
 from analognet.characterize.study import Measured, Study
 from analognet.errors import UsageError
 from analognet.workers import in_threads
 
-FAMILIES = ("opamp", "amplifier", "activation", "support")
 Progress = Callable[[int, int], None]
 
 
@@ -44,7 +44,7 @@ def studies(cell: Cell) -> tuple[Study, ...]:
     found = {
         "opamp": (*opamps.STUDIES, *steps.STUDIES),
         "amplifier": (*opamps.STUDIES, *steps.STUDIES, *rectifiers.STUDIES),
-        "activation": activations.STUDIES,
+        "activation": (*activations.STUDIES, *(drivers.STUDIES if cell.activation == "linear" else ())),
     }
     if cell.family not in found:
         raise UsageError(
