@@ -17,6 +17,7 @@ from analognet.errors import InputError, UsageError
 from analognet.interchange.inventory import inventory
 from analognet.names import printable
 from analognet.prices import Part, Prices, load_prices
+from analognet.units import engineering
 
 if TYPE_CHECKING:
     from analognet.design import Design
@@ -223,7 +224,7 @@ def _line(prices: Prices, opamp: Cell, design: Design, key: tuple[str, str, str]
     }
     for mark, filled in text.items():
         chosen = chosen.model_copy(update={"part": chosen.part.replace(mark, filled)})
-    shown = _engineering(float(value), "F" if kind == "capacitor" else "Ohm") if value else ""
+    shown = engineering(float(value), "F" if kind == "capacitor" else "Ohm", digits=9) if value else ""
     described = kind.replace("_", " ")
     if kind == "resistor" and series.series == "exact":
         described += ", exact value: no stock part, priced as one"
@@ -249,11 +250,3 @@ def _packages(
         source=part.source or prices.source,
         date=part.date or prices.date,
     )
-
-
-def _engineering(value: float, unit: str) -> str:
-    """A value with all its digits: 4.02 kOhm."""
-    for factor, prefix in ((1e6, "M"), (1e3, "k"), (1.0, ""), (1e-6, "u"), (1e-9, "n")):
-        if value >= factor:
-            return f"{value / factor:.9g} {prefix}{unit}"
-    return f"{value / 1e-12:.9g} p{unit}"

@@ -57,6 +57,12 @@ class Dataset:
     def n_in(self) -> int:
         return int(self.x.shape[1])
 
+    def first(self, n: int) -> Dataset:
+        """The first n samples, under the same digest; all of them where there are no more."""
+        if n >= len(self):
+            return self
+        return Dataset(self.name, self.x[:n], None if self.y is None else self.y[:n], self.digest)
+
 
 def load_data(
     spec: str | Path, n_in: int | None = None, n_out: int | None = None, split: Split = "test"

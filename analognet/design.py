@@ -10,7 +10,7 @@ import io
 import json
 import platform
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -67,6 +67,10 @@ class Design:
     corner: str = "tt"
     mismatch: int | None = None
     nominal: AnalogNetwork | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process: circuit and netlist, large and made from the fields, are made again there."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
 
     @property
     def technology(self) -> Technology:

@@ -1,7 +1,8 @@
 """A design space: every combination of some settings, measured, and which of them are worth having.
 
 Each point is one file, named by the digest of all that decides its figures, so a sweep that
-was interrupted goes on where it stopped, and a point is never measured twice.
+was interrupted goes on where it stopped, and a point is never measured twice. Model and data are
+read here, once: whoever measures a point is given them.
 """
 
 from __future__ import annotations
@@ -12,27 +13,20 @@ import json
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from analognet import bom, pieces, process, storage
-from analognet.analog.cells import library
-from analognet.analog.timing import estimate
-from analognet.analog.transitions import choose_transitions
-from analognet.data import Dataset
-from analognet.design import Design, convert
+from analognet import pieces
+from analognet.design_points import Point, measure, read_space
 from analognet.errors import InputError, UsageError
-from analognet.inference import transient
 from analognet.names import did_you_mean, printable
-from analognet.network import classify
-from analognet.simulation import simulate
+from analognet.workers import Processes, Workers
 
 MOST_POINTS: Final = 10_000
-VERSION: Final = 2  # of the files; another one is measured again
 LATENCIES: Final = ("estimate", "ngspice")
 AXES: Final = {
     "opamp": str,
@@ -42,25 +36,8 @@ AXES: Final = {
     "topology": str,
     "technology": str,
 }
-_OVERRIDES: Final = {
-    "opamp": "opamp",
-    "full_scale": "full_scale",
-    "r_f": "feedback_ohm",
-    "resistors": "series",
-}
 OBJECTIVES: Final = {"accuracy": 1, "latency_s": -1, "energy_j": -1, "cost": -1}  # 1: more is better
 _TRANSITIONS: Final = 10
-
-
-@dataclass(frozen=True)
-class Point:
-    """One combination. settings: axis -> value; values: the figures, None where not measured;
-    refused: why it cannot be built, None where it can.
-    """
-
-    settings: Mapping[str, Any]
-    values: Mapping[str, float | None]
-    refused: str | None = None
 
 
 @dataclass(frozen=True)
@@ -112,13 +89,15 @@ def explore(
     transitions: int = _TRANSITIONS,
     seed: int = 0,
     jobs: int | None = None,
+    workers: Workers | None = None,
     options: Mapping[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Exploration:
-    """Measure every combination of a grid (see `parse_grid`) on `jobs` processes.
+    """Measure every combination of a grid (see `parse_grid`).
 
     model: a file or `module:callable`; options: further keywords of `convert`; images: for the
-    accuracy, by ngspice; latency: from the estimate or from ngspice, over `transitions`;
+    accuracy, by ngspice; latency: from the estimate or from ngspice, over `transitions`; workers: who
+    measures, by default `jobs` processes;
     directory: of the points' files. A combination that cannot be built is a point with `refused`.
     Raises UsageError, InputError; an error of a simulator ends the sweep and keeps what it has.
     """
@@ -130,17 +109,8 @@ def explore(
         raise UsageError("a sweep needs at least 1 image and 1 transition")
     axes = list(grid)
     combinations = [dict(zip(axes, values, strict=True)) for values in itertools.product(*grid.values())]
-    common = {
-        "version": VERSION,
-        "model": _digest(model),
-        "cells": storage.digest("".join(c.text for c in library().values()).encode()),
-        "data": data,
-        "images": images,
-        "latency": latency,
-        "transitions": transitions,
-        "seed": seed,
-        "options": {k: str(v) for k, v in (options or {}).items()},
-    }
+    space = read_space(model, grid, data, images, latency, transitions, seed, dict(options or {}))
+    common = space.deciding() | {"options": {k: str(v) for k, v in (options or {}).items()}}
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as e:
@@ -148,89 +118,18 @@ def explore(
     paths = [directory / f"{_name(common, settings)}.piece" for settings in combinations]
     found: dict[int, Point] = {k: p for k, path in enumerate(paths) if (p := _read(path)) is not None}
     missing = [k for k in range(len(combinations)) if k not in found]
-    measured = len(missing)
+    todo = [combinations[k] for k in missing]
     if progress:
         progress(len(found), len(combinations))
-    arguments = (str(model), data, images, latency, transitions, seed, dict(options or {}))
-    workers = max(1, min(jobs or os.cpu_count() or 1, len(missing) or 1))
-    if missing:
-        with ProcessPoolExecutor(max_workers=workers, initializer=process.die_with_parent) as pool:
-            futures = {pool.submit(measure, combinations[k], *arguments): k for k in missing}
-            try:
-                for future in as_completed(futures):
-                    k = futures[future]
-                    found[k] = future.result()
-                    _write(paths[k], found[k])
-                    if progress:
-                        progress(len(found), len(combinations))
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+    with closing((workers or Processes(jobs or os.cpu_count() or 1)).each(measure, space, todo)) as done:
+        for place, point in done:
+            k = missing[place]
+            found[k] = point
+            _write(paths[k], point)
+            if progress:
+                progress(len(found), len(combinations))
     points = tuple(found[k] for k in range(len(combinations)))
-    return Exploration(points, pareto(points), measured)
-
-
-def measure(
-    settings: Mapping[str, Any],
-    model: str,
-    data: str | None,
-    images: int,
-    latency: str,
-    transitions: int,
-    seed: int,
-    options: Mapping[str, Any],
-) -> Point:
-    """One point. Raises SimulatorError and ToolMissing; what cannot be built is `refused`."""
-    overrides = {_OVERRIDES[a]: v for a, v in settings.items() if a in _OVERRIDES}
-    keywords = {a: v for a, v in settings.items() if a not in _OVERRIDES}
-    try:
-        design = convert(
-            model, **{**options, **keywords, "overrides": {**options.get("overrides", {}), **overrides}}
-        )
-        cost = bom.bill_of_materials(design).cost
-    except (InputError, UsageError) as e:
-        return Point(settings, {}, str(e))
-    result = simulate(design, data, images=images, seed=seed, jobs=1)
-    truth = result.labels
-    right = classify(result.reference) if truth is None else truth
-    times = _times(design, result.data, latency, transitions, seed)
-    return Point(
-        settings,
-        {
-            "accuracy": float((result.predictions == right).mean()),
-            "images": float(len(result.data)),
-            "reference_accuracy": float((classify(result.reference) == right).mean()),
-            "output_error_v_rms": _number(result.metrics["output_error_v_rms"]),
-            **times,
-            "cost": round(cost, 6) if cost is not None else None,  # a sum's rounding decides no front
-            "opamps": float(design.tally.opamps),
-        },
-    )
-
-
-def _times(
-    design: Design, data: Dataset, latency: str, transitions: int, seed: int
-) -> dict[str, float | None]:
-    if latency == "ngspice":
-        study = transient(design, data, transitions=transitions, seed=seed, jobs=1)
-        return {
-            "latency_s": _number(study.metrics["latency_s"]),
-            "energy_j": _number(study.metrics["energy_j"]),
-            "power_w": _number(study.metrics["power_w"]),
-        }
-    guess = estimate(design, choose_transitions(design.analog, data.x, transitions, seed))
-    worst = float(guess.latency_1_s.max())
-    power = float(np.mean(guess.power_w))
-    rest = worst - guess.latency_1_s
-    return {
-        "latency_s": worst,
-        "energy_j": float(np.mean(guess.energy_1_j + guess.power_w * rest)),
-        "power_w": power,
-    }
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
+    return Exploration(points, pareto(points), len(missing))
 
 
 def pareto(points: Sequence[Point]) -> tuple[int, ...]:
@@ -245,13 +144,6 @@ def pareto(points: Sequence[Point]) -> tuple[int, ...]:
         if not beaten.any():
             front.append(k)
     return tuple(front)
-
-
-def _digest(model: str | Path) -> str:
-    path = Path(model)
-    if path.is_file():
-        return storage.digest(path.read_bytes())
-    return f"name:{printable(str(model))}"
 
 
 def _name(common: Mapping[str, Any], settings: Mapping[str, Any]) -> str:

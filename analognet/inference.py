@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from analognet.metrics import Metrics, Value
 from analognet.names import printable
 from analognet.network import Array
 from analognet.simulation import choose_data, ngspice_version, provenance
+from analognet.workers import Workers
 
 RATES_HZ: Final = (1.0, 1e3, 1e5)  # at which the duty-cycled energy is given
 BITS: Final = float(np.log2(1 / COARSE))  # what an output within 1 % of full scale tells
@@ -62,6 +64,7 @@ def transient(
     temperature: float = bench.NOMINAL_C,
     corner: str = "tt",
     jobs: int = 2,
+    workers: Workers | None = None,
     keep_waveforms: bool = False,
     checkpoint: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -70,7 +73,8 @@ def transient(
 
     data: as `simulation.choose_data` takes it; converters: a set of the converter file whose
     energy is added as lines of its own; period_s: how often inputs come, for the check that the
-    op-amps are fast enough; limit_s: where an unsettled run is given up; checkpoint: a directory that
+    op-amps are fast enough; limit_s: where an unsettled run is given up; workers: who does the transitions,
+    by default `jobs` threads; checkpoint: a directory that
     keeps each transition once it is measured, waveforms left out, so that a run that was killed goes
     on and nothing is measured twice; progress(done, total).
     Raises UsageError, InputError (parts that cannot do it), ToolMissing, SimulatorError.
@@ -83,9 +87,6 @@ def transient(
     notes += check_opamps(design, np.stack([t.end for t in steps]), period_s)
     guess = estimate(design, steps, rise_s)
 
-    def observe(waves: Waveforms, settling: Settling) -> Observed:
-        return Observed(energy_flow(design, waves), waves if keep_waveforms else None)
-
     kept = None
     if checkpoint is not None and not keep_waveforms:
         models = sorted(design.dc_files.items())
@@ -96,11 +97,12 @@ def transient(
         design,
         steps,
         guess.lengths_s,
-        observe=observe,
+        observe=partial(_observe, design, keep_waveforms),
         rise_s=rise_s,
         limit_s=limit_s,
         temperature=temperature,
         jobs=jobs,
+        workers=workers,
         progress=progress,
         recall=kept.recall if kept else None,
         keep=kept.keep if kept else None,
@@ -138,6 +140,10 @@ def transient(
         {"transient": _details(design, found, guess, idle, lines)},
     )
     return TransientStudy(metrics, found, guess, tuple(notes))
+
+
+def _observe(design: Design, keep_waveforms: bool, waves: Waveforms, _: Settling) -> Observed:
+    return Observed(energy_flow(design, waves), waves if keep_waveforms else None)
 
 
 def _unsettled(i: Inference) -> str:

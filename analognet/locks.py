@@ -10,6 +10,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -63,27 +64,48 @@ def clear(directory: Path) -> None:
 def unfinished(beside: Path) -> Iterator[Path]:
     """A new directory beside another, for what will replace it; gone when the block ends, if still there.
 
-    Those that killed runs left for the same purpose are removed first.
+    Those that killed runs left for the same purpose are removed first: directories under a name that only
+    this function gives, of this user, which no process holds.
     """
-    for old in beside.parent.glob(f".{_escaped(beside.name)}.*{UNFINISHED}"):
+    for old in _left_behind(beside):
         with contextlib.suppress(InputError):
             fd = _open(old)
-            free = _try_lock(fd)
-            os.close(fd)
-            if free:
-                shutil.rmtree(old, ignore_errors=True)
-    place = Path(tempfile.mkdtemp(dir=beside.parent, prefix=f".{beside.name}.", suffix=UNFINISHED))
-    fd = _open(place)
+            try:  # it is held while it goes: who has just made it does not take it for its own
+                if os.fstat(fd).st_uid == os.getuid() and _try_lock(fd):
+                    shutil.rmtree(old, ignore_errors=True)
+            finally:
+                os.close(fd)
+    place, fd = _held_directory(beside)
     try:
-        _try_lock(fd)
         yield place
     finally:
         shutil.rmtree(place, ignore_errors=True)
         os.close(fd)
 
 
-def _escaped(name: str) -> str:
-    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
+def _left_behind(beside: Path) -> list[Path]:
+    """Directories with a name that `tempfile` made for `unfinished`, or that `storage` gives what it replaced."""
+    name = re.compile(rf"\.{re.escape(beside.name)}\.[a-z0-9_]{{8}}(-old)?{re.escape(UNFINISHED)}")
+    with contextlib.suppress(OSError):
+        return sorted(p for p in beside.parent.iterdir() if name.fullmatch(p.name) and not p.is_symlink())
+    return []
+
+
+def _held_directory(beside: Path) -> tuple[Path, int]:
+    """A fresh directory and the descriptor that locks it. Another run may take it for left behind before
+    it is locked, and then it is not there any more: so there is another try.
+    """
+    while True:
+        place = Path(tempfile.mkdtemp(dir=beside.parent, prefix=f".{beside.name}.", suffix=UNFINISHED))
+        try:
+            fd = _open(place)
+        except InputError:
+            if place.exists():
+                raise
+            continue
+        if _try_lock(fd) and place.exists():
+            return place, fd
+        os.close(fd)
 
 
 def _open(directory: Path) -> int:

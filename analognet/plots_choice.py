@@ -13,7 +13,8 @@ from analognet.canvas import BLUE, GREY, RED, figure, to_png
 from analognet.energy import landauer_j
 
 if TYPE_CHECKING:
-    from analognet.explore import Exploration, Point
+    from analognet.design_points import Point
+    from analognet.explore import Exploration
 
 PUBLISHED: Final = resources.data("published.toml")
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from analognet.errors import ToolMissing
+from analognet.errors import SimulatorError, ToolMissing
 
 GIB = 1 << 30
 OUTPUT_LIMIT = 4 << 20  # bytes of stdout and of stderr that are read back, from the end
@@ -47,8 +47,16 @@ INSTALL = {
 
 _EXEC_FAILED = re.compile(r"prlimit: failed to execute .*: ([^:\n]+)\n")
 _log = logging.getLogger("analognet.process")
-_live: set[subprocess.Popen[bytes]] = set()
+_live: dict[subprocess.Popen[bytes], tuple[Group, ...]] = {}  # with the groups of the thread that waits
 _live_lock = threading.Lock()
+_thread = threading.local()
+
+
+@dataclass(eq=False)
+class Group:
+    """Threads that work for one caller; ended: nobody wants what they do any more."""
+
+    ended: bool = False
 
 
 @dataclass(frozen=True)
@@ -140,6 +148,9 @@ def run(
     alive, held = os.pipe()
     with os.fdopen(alive, "rb"), out_path.open("wb") as out, err_path.open("wb") as err:
         with _live_lock:  # from its first moment on a child is one that kill_all knows
+            if unwanted():
+                os.close(held)
+                raise SimulatorError(f"{Path(argv[0]).name} was not started: what it was for has ended")
             try:
                 # no preexec_fn: it forks, and a fork while another thread is inside OpenBLAS hangs that thread
                 child = subprocess.Popen(
@@ -157,7 +168,7 @@ def run(
                 raise ToolMissing(f"{argv[0]} could not be started: {e.strerror}") from e
             finally:
                 os.close(held)
-            _live.add(child)
+            _live[child] = groups()
 
         def watch() -> bool:
             if on_output is not None:
@@ -174,7 +185,7 @@ def run(
             raise
         finally:
             with _live_lock:
-                _live.discard(child)
+                _live.pop(child, None)
     _log.debug("%s: code %s after %.3g s", Path(argv[0]).name, child.returncode, time.monotonic() - start)
     failed = _EXEC_FAILED.match(_tail(err_path))
     if failed and child.returncode in (126, 127):
@@ -198,11 +209,33 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG of linux/prctl.h
 
 
-def kill_all() -> None:
-    """End every child still running: for an interrupt while worker threads wait on theirs."""
+def kill_all(group: Group | None = None) -> None:
+    """End every child still running: for an interrupt while worker threads wait on theirs.
+
+    group: only those that its threads wait for, and they start no others.
+    """
     with _live_lock:
-        for child in _live:
-            _kill(child)
+        if group is not None:
+            group.ended = True
+        for child, groups in _live.items():
+            if group is None or group in groups:
+                _kill(child)
+
+
+def groups() -> tuple[Group, ...]:
+    """Those that this thread works in, the outermost first."""
+    found: tuple[Group, ...] = getattr(_thread, "groups", ())
+    return found
+
+
+def unwanted() -> bool:
+    """Whether one of this thread's groups has ended."""
+    return any(group.ended for group in groups())
+
+
+def join(joined: tuple[Group, ...]) -> None:
+    """For a worker thread at its start."""
+    _thread.groups = joined
 
 
 def _up_to(limit: str, wanted: int) -> int:

@@ -185,7 +185,7 @@ def simulate(
         if engine == "solver" and design.technology.process:
             notes.append(
                 f"{len(chosen)} inputs by the compact model of each cell; --engine ngspice simulates every "
-                f"transistor, in about {_chip_cpu_s(design, len(chosen)) / 60:.0f} minutes of processor time"
+                f"transistor, in about {chip_seconds(design, len(chosen)) / 60:.0f} minutes of processor time"
             )
         elif engine == "solver" and (line := refusal(design.analog, timeout_s)):
             notes.append(line)
@@ -264,14 +264,14 @@ def simulate(
 def choose_engine(design: Design, images: int, timeout_s: float = 3600.0) -> str:
     """What `auto` takes: ngspice while it answers within minutes, and at all within a chunk's time limit."""
     if design.technology.process:
-        return "ngspice" if _chip_cpu_s(design, images) <= CHIP_CPU_S else "solver"
+        return "ngspice" if chip_seconds(design, images) <= CHIP_CPU_S else "solver"
     slow = point_seconds(design.analog) > NOTABLE_S
     if images > NGSPICE_IMAGES or slow or refusal(design.analog, timeout_s):
         return "solver"
     return "ngspice"
 
 
-def _chip_cpu_s(design: Design, images: int) -> float:
+def chip_seconds(design: Design, images: int) -> float:
     """Processor seconds, roughly, of that many operating points in transistors (docs/sky130.md)."""
     return images * (1.5e-5 * design.tally.resistors + 4e-4 * design.tally.opamps)
 

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from analognet import storage
 from analognet.analog import calibration, compact
 from analognet.analog.bench import NOMINAL_C
 from analognet.analog.chip_noise import chip_noise
@@ -23,6 +22,7 @@ from analognet.design import Design
 from analognet.errors import UsageError
 from analognet.metrics import Metrics
 from analognet.simulation import ngspice_version
+from analognet.workers import Workers
 
 Progress = Callable[[int, int], None]
 CHIPS: Final = "compact model, every chip with its own resistors and amplifier offsets (docs/sky130.md)"
@@ -120,6 +120,7 @@ def spread_study(
     limit: float | None = None,
     sensitivity_boards: int = SENSITIVITY_BOARDS,
     jobs: int = 2,
+    workers: Workers | None = None,
     device: str | None = None,
     trim_adc: int | None = None,
     directory: Path | None = None,
@@ -130,8 +131,9 @@ def spread_study(
     spread: by default what the technology and the parts' data sheets say; limit: the accuracy a
     board must reach, by default one point below the float network's; sensitivity_boards: with one source
     of spread alone, 0 for none; device: a tinygrad device for what float32 can do for certain; trim_adc:
-    bits of the ADC that every board is calibrated with, on training data, see `calibration`; directory:
-    keeps what is done, so that a run that was killed goes on. Raises UsageError, InputError, ToolMissing,
+    bits of the ADC that every board is calibrated with, on training data, see `calibration`; workers: who does
+    the boards, by default `jobs` threads; directory: keeps what is done in `monte_carlo/`, so that a run that
+    was killed goes on. Raises UsageError, InputError, ToolMissing,
     SimulatorError.
     """
     if data.y is None:
@@ -142,11 +144,6 @@ def spread_study(
     if trim_adc is not None:
         measured = design.training_data()
         calibrator = calibration.calibrator(design, measured.x, chosen, adc_bits=trim_adc)
-    checkpoint = None
-    if directory is not None:
-        netlist = storage.digest(design.netlist.encode())
-        what = f"{netlist} {data.digest} {len(data)} {seed} {temperature!r} {corner} {chosen!r} {device} {trim_adc}"
-        checkpoint = directory / f"monte_carlo_{storage.digest(what.encode())[:16]}.npz"
     found = monte_carlo(
         design,
         data.x,
@@ -158,9 +155,10 @@ def spread_study(
         limit=limit,
         sensitivity_boards=sensitivity_boards,
         jobs=jobs,
+        workers=workers,
         device=device,
         calibrator=calibrator,
-        checkpoint=checkpoint,
+        checkpoint=None if directory is None else directory / "monte_carlo",
         progress=progress,
     )
     details = {

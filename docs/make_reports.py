@@ -1,6 +1,6 @@
 """The committed reports and the README's table of them.
 
-    python docs/make_reports.py [digits] [mnist] [--technology board]
+    python docs/make_reports.py [digits] [mnist]
 
 Writes docs/reports/NAME by `analognet compare`, and from the digits report the table between the marks
 in README.md. MNIST comes from the directory that ANALOGNET_DATA names, and takes its time.
@@ -20,6 +20,8 @@ from analognet.report.value import BY_KEY, Report, load_report
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
 MARKS = ("<!-- report: python docs/make_reports.py digits -->\n", "<!-- end of report -->")
+# mnist has 100,000 weights: for a chip there is examples/mnist_chip, trained for area (docs/sky130.md)
+TECHNOLOGIES = {"digits": "board,sky130", "mnist": "board"}
 ROWS = (
     *("accuracy", "boards_accuracy", "latency_s", "latency_digital_in_s", "throughput_hz", "energy_j"),
     *("energy_digital_in_j", "energy_analog_in_j", "power_w", "area_m2", "cost"),
@@ -28,13 +30,12 @@ ROWS = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", default=["digits", "mnist"])
-    parser.add_argument("--technology", default="board")
+    parser.add_argument("names", nargs="*", default=list(TECHNOLOGIES))
     given = parser.parse_args()
     os.chdir(HERE.parent)  # the paths in a report are as they were typed
     for name in given.names:
         model, out = f"examples/{name}/{name}.safetensors", f"docs/reports/{name}"
-        if code := run(["compare", model, "--data", name, "--technology", given.technology, "--out", out]):
+        if code := run(["compare", model, "--data", name, "--technology", TECHNOLOGIES[name], "--out", out]):
             sys.exit(code)
     head, rest = README.read_text(encoding="utf-8").split(MARKS[0])
     report = load_report(HERE / "reports" / "digits" / "report.json")

@@ -49,17 +49,17 @@ class Work:
 
 WORKS = {
     "boards": Work(
-        ("simulate", "d", *COMMON, "--engine", "solver", "--monte-carlo", "40"),
-        "d/monte_carlo_*.npz",
-        ("d/simulate.json", "d/monte_carlo_*.npz", "d/monte_carlo.png"),
+        ("simulate", "d", *COMMON, "--engine", "solver", "--monte-carlo", "24"),
+        "d/monte_carlo/*.piece",
+        ("d/simulate.json", "d/monte_carlo/*.piece", "d/monte_carlo.png"),
     ),
     "few boards": Work(  # without the command line and its figures, for the fast subset
         ("study",),
-        "d/monte_carlo_*.npz",
-        ("d/study.json", "d/monte_carlo_*.npz"),
+        "d/monte_carlo/*.piece",
+        ("d/study.json", "d/monte_carlo/*.piece"),
     ),
     "sweep": Work(
-        ("simulate", "d", *COMMON, "--sweep", SWEEP, "--images", "5", "--transient", "2"),
+        ("simulate", "d", *COMMON, "--sweep", SWEEP, "--images", "5"),
         "d/sweep/*.piece",
         ("d/sweep/*.piece", "d/sweep.png"),
     ),
@@ -121,7 +121,7 @@ def study() -> int:
             1,
             default_spread(design),
             sensitivity_boards=0,
-            checkpoint=Path("d/monte_carlo_few.npz"),
+            checkpoint=Path("d/monte_carlo"),
         )
         storage.write_file(Path("d/study.json"), storage.to_json(found.accuracy.tolist()).encode())
     return 0

@@ -217,6 +217,7 @@ def _point(name: str, label: str, *, own: bool, latency: float, energy: float) -
 def _boards() -> dict[str, Any]:
     return {
         "column": "board",
+        "kind": "boards",
         "stage": "board/boards",
         "celsius": 27.0,
         "images": 4,

@@ -89,6 +89,7 @@ def test_transistors_classify_as_the_float_network(iris: Design) -> None:
     assert result.metrics.provenance["pdk"] == pdk.find().version
 
 
+@pytest.mark.slow
 def test_compact_model_follows_the_transistors(iris: Design, x: np.ndarray) -> None:
     real = points(iris, x[:12])
     found = solve(iris.analog, iris.cells, x[:12], iris.conditions(27.0))
@@ -116,6 +117,7 @@ def test_compact_model_at_corners(activation: str, corner: str, temperature: flo
         assert np.abs(a - b).max() < COMPACT_V
 
 
+@pytest.mark.slow
 def test_kit_resistors_agree_with_plain_ones(iris: Design, x: np.ndarray) -> None:
     plain = points(iris, x[:3])
     text = with_kit_resistors(iris.netlist, iris.technology.resistor.strip)
@@ -140,6 +142,7 @@ def test_resistors_drift_together(iris: Design) -> None:
         hot.under("tt", 27.0)
 
 
+@pytest.mark.slow
 def test_mismatch_is_a_seed(iris: Design, x: np.ndarray) -> None:
     one, same, other = (points(iris.under("tt", 27.0, k), x[:2]).outputs_v for k in (1, 1, 2))
     np.testing.assert_array_equal(one, same)
@@ -273,6 +276,7 @@ def test_outputs_through_buffers(x: np.ndarray) -> None:
     assert np.abs(found.power_w / real.power_w - 1).max() < 0.01
 
 
+@pytest.mark.slow
 def test_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -103,6 +103,7 @@ def test_wrong_starting_points_give_the_same_answer_or_an_error(
     same(started, plain)
 
 
+@pytest.mark.slow
 def test_starting_points_are_near_and_save_iterations(iris: Design, x: np.ndarray) -> None:
     start = start_voltages(iris.analog, iris.cells, x, iris.conditions(27.0))
     wanted = [f"v({net})" for net in start]

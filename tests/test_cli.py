@@ -22,6 +22,7 @@ from analognet import simulation as simulations
 from analognet.cli import console
 from analognet.cli.app import run
 from analognet.metrics import FIGURES
+from analognet.units import engineering
 
 DIGITS = str(EXAMPLES / "digits" / "digits.safetensors")
 IRIS = str(EXAMPLES / "iris" / "iris.safetensors")
@@ -464,6 +465,7 @@ def test_interrupted(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
     assert capsys.readouterr().err == "analognet: interrupted\n"
 
 
+@pytest.mark.slow
 def test_control_c_ends_ngspice_too(work: Path, tmp_path: Path) -> None:
     """A real SIGINT to a real process, while a simulator hangs."""
     assert run(["convert", IRIS]) == 0
@@ -501,6 +503,7 @@ def test_control_c_ends_ngspice_too(work: Path, tmp_path: Path) -> None:
     assert not process._live
 
 
+@pytest.mark.slow
 def test_output_that_nobody_reads(work: Path) -> None:
     """`analognet convert ... | head -0` ends without a traceback."""
     code = f"from analognet.cli import main; main(['convert', {IRIS!r}])"
@@ -526,10 +529,18 @@ def test_output_that_nobody_reads(work: Path) -> None:
         (0.0, "V", "0 V"),
         (1e-20, "J", "1e-05 fJ"),
         (2.5e12, "Hz", "2.5e+03 GHz"),
+        (4.02e3, "", "4.02 k"),
+        (999.9, "", "1 k"),
+        (12.0, "", "12"),
+        (0.0, "", "0"),
     ],
 )
 def test_engineering(value: float, unit: str, shown: str) -> None:
-    assert console.engineering(value, unit) == shown
+    assert engineering(value, unit) == shown
+
+
+def test_engineering_with_all_its_digits() -> None:
+    assert engineering(40_217.5, "Ohm", digits=9) == "40.2175 kOhm"
 
 
 def test_figures_for_people() -> None:

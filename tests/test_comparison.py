@@ -10,8 +10,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,9 @@ import numpy as np
 import pytest
 from conftest import EXAMPLES, example, random_network, test_set
 
+from analognet import program
 from analognet.cli.app import run as cli
-from analognet.comparison import accuracy, plan, processors, reproduce, settings, stages, store
+from analognet.comparison import accuracy, clock, plan, processors, reproduce, settings, stages, store
 from analognet.comparison.compare import compare
 from analognet.comparison.store import Result, Store
 from analognet.data import Dataset
@@ -104,10 +107,10 @@ def test_a_key_is_of_all_that_decides(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_program_digest_holds_cells_and_solver_and_no_page() -> None:
-    names = [name for name, _ in store._program()]
+    names = [name for name, _ in program._program()]
     assert {
         "analog/solver/engine.py",
-        "comparison/analog.py",
+        "comparison/at_rest.py",
         "digital/energy.toml",
         "cells/board.toml",
     } <= set(names)
@@ -195,13 +198,103 @@ def test_progress_counts_stages_and_the_time_left(tmp_path: Path) -> None:
             advance(k, 5)
         return Result({})
 
-    told: list[stages.Progress] = []
+    told: list[clock.Progress] = []
     stages.run([stage("a/1", slow), stage("b/2", slow)], Store(tmp_path), told.append)
     assert [p.done for p in told] == sorted(p.done for p in told)
     assert {p.total for p in told} == {2}
     assert told[0].left_s is None
     assert told[-1].left_s == pytest.approx(0.0, abs=1e-9)
     assert all(p.left_s is None or p.left_s >= 0 for p in told)
+
+
+def test_lanes_run_side_by_side_and_what_has_none_alone(tmp_path: Path) -> None:
+    meeting = threading.Barrier(2, timeout=30)
+    running: set[str] = set()
+    seen: dict[str, set[str]] = {}
+
+    def work(name: str, meets: bool) -> Callable[[stages.Advance], Result]:
+        def measure(advance: stages.Advance) -> Result:
+            running.add(name)
+            if meets:
+                meeting.wait()  # the other lane is here too, or this fails
+            advance(1, 2)
+            seen[name] = set(running)
+            running.discard(name)
+            return Result({})
+
+        return measure
+
+    def planned() -> list[stages.Stage]:
+        return [
+            replace(stage("t/time", work("t/time", False)), lane=""),
+            replace(stage("a/one", work("a/one", True)), lane="analog"),
+            replace(stage("a/two", work("a/two", False)), lane="analog"),
+            replace(stage("d/one", work("d/one", True)), lane="digital"),
+            replace(stage("z/last", work("z/last", False)), lane=""),
+        ]
+
+    told: list[clock.Progress] = []
+    found = stages.run(planned(), Store(tmp_path / "one"), told.append)
+    assert not found.gaps
+    assert list(found.results) == [s.name for s in planned()]
+    assert seen["t/time"] == {"t/time"}
+    assert seen["z/last"] == {"z/last"}
+    assert max(len(p.running) for p in told) == 2
+    assert told[-1].done == 4
+    assert told[-1].left_s == pytest.approx(0.0, abs=1e-9)
+    meeting.reset()
+    alone = [replace(s, measure=work(s.name, False)) for s in planned()]
+    stages.run(alone, Store(tmp_path / "two"), side_by_side=False)
+    assert all(len(names) == 1 for names in seen.values())
+
+
+def test_a_full_disk_in_one_lane_ends_the_other(tmp_path: Path) -> None:
+    begun = threading.Event()
+    steps: list[int] = []
+
+    def full(advance: stages.Advance) -> Result:
+        assert begun.wait(30)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def long(advance: stages.Advance) -> Result:
+        begun.set()
+        for k in range(10_000):
+            steps.append(k)
+            advance(k, 10_000)
+            time.sleep(0.005)
+        return Result({})
+
+    chosen = [
+        replace(stage("a/full", full), lane="analog"),
+        replace(stage("d/long", long), lane="digital"),
+        replace(stage("d/never", value(1)), lane="digital"),
+    ]
+    with pytest.raises(OSError, match="No space left"):
+        stages.run(chosen, Store(tmp_path))
+    assert len(steps) < 9_000
+    again = [replace(s, measure=value(1)) for s in chosen]
+    assert stages.run(again, Store(tmp_path)).measured == ("a/full", "d/long", "d/never")
+
+
+def test_the_time_left_counts_what_comes_before_and_the_longer_lane(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(clock.time, "monotonic", lambda: now[0])
+    left = [
+        replace(stage("a/one", value(1)), lane="analog", effort=1.0, before=lambda: 30.0),
+        replace(stage("d/one", value(1)), lane="digital", effort=10.0),
+        replace(stage("z/one", value(1)), effort=2.0),
+    ]
+    told: list[clock.Progress] = []
+    ticking = clock.Clock(3, left, told.append)
+    with ticking.timed(left[0]) as advance:
+        now[0] += 62.0  # 15.5 s of effort in 62 s: four seconds each
+        advance(1, 2)
+        # half of the analog lane is longer than the digital one; then the stage that is alone
+        assert told[-1].left_s == pytest.approx(4 * (15.5 + 2))
+    with ticking.timed(left[1]):
+        assert told[-1].left_s == pytest.approx(2 * (10 + 2))
+    assert told[0].left_s is None
+    assert told[-1].left_s == pytest.approx(62 / 41 * 2)
 
 
 # --- accuracy, settings, columns
@@ -241,17 +334,16 @@ def test_unknown_fpgas_are_refused(names: list[str]) -> None:
 def test_float32_on_this_machine_is_the_float_network() -> None:
     if processors.PROCESSOR not in processors.find_devices():
         pytest.skip("tinygrad finds no compiler (clang) on this machine")
-    for activation in ("relu", "sigmoid", "tanh", "leaky_relu:0.1"):
-        network = random_network((5, 7, 3), (activation, "linear"))
-        x = np.random.default_rng(3).normal(size=(300, 5))
-        found = processors.measure(network, Dataset("d", x, None, ""), "CPU", (1, 256), True)
-        assert found.value["agreement"] > 0.99
-        assert found.value["error_rms"] < 1e-5 * found.value["range"]
-        for batch in ("1", "256"):
-            spread = found.value["batches"][batch]["inside_s"]
-            assert 0 < spread["p5"] <= spread["median"] <= spread["p95"]
-            energy = found.value["batches"][batch]["energy_j"]
-            assert energy is None or energy > 0
+    network = random_network((5, 7, 6, 6, 7, 3), ("relu", "sigmoid", "tanh", "leaky_relu:0.1", "linear"))
+    x = np.random.default_rng(3).normal(size=(300, 5))
+    found = processors.measure(network, Dataset("d", x, None, ""), "CPU", (1, 256), True)
+    assert found.value["agreement"] > 0.99
+    assert found.value["error_rms"] < 1e-5 * found.value["range"]
+    for batch in ("1", "256"):
+        spread = found.value["batches"][batch]["inside_s"]
+        assert 0 < spread["p5"] <= spread["median"] <= spread["p95"]
+        energy = found.value["batches"][batch]["energy_j"]
+        assert energy is None or energy > 0
 
 
 def test_a_processor_that_fails_says_its_own_words(tmp_path: Path) -> None:
@@ -315,8 +407,7 @@ def test_a_report_of_iris_is_whole_and_the_same_again(
     assert {"report.json", "report.html", "report.md", "report.csv", "tables/comparison.tex"} <= set(files)
     assert len(files["report.html"]) < 2_000_000
     report = json.loads(files["report.json"])
-    (gap,) = report["gaps"]
-    assert gap["stage"] == "sky131/convert"
+    assert [gap["stage"] for gap in report["gaps"] if gap["reason"] != stages.LEFT_OUT] == ["sky131/convert"]
     columns = {c["id"]: c["cells"] for c in report["columns"]}
     assert all(cell["value"] is None for cell in columns["sky131"].values())
     board = columns["board"]
@@ -434,6 +525,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(tmp_path: Path) -> No
     )  # what a kill left is no report
 
 
+@pytest.mark.slow
 def test_reproduce_wants_the_same_model_and_data(tmp_path: Path) -> None:
     from reports import report
 
@@ -450,6 +542,31 @@ def test_reproduce_wants_the_same_model_and_data(tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text(json.dumps(value))
     with pytest.raises(UsageError, match="give --data"):
         reproduce.reproduce(tmp_path / "report.json")
+
+
+def test_a_quick_comparison_names_what_it_leaves_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processors, "find_devices", tuple)
+    chosen = plan.subject(
+        IRIS,
+        "iris",
+        ["board"],
+        quick=True,
+        activations=None,
+        topology=None,
+        calibrate=None,
+        images=None,
+        seed=0,
+        fpgas=None,
+    )
+    planned = plan.stages(chosen, jobs=1, checkpoints=tmp_path)
+    left = plan.left_out(chosen, planned, jobs=1, checkpoints=tmp_path)
+    assert [gap.stage for gap in left] == [
+        *("board/boards at -40 C", "board/boards at 125 C", "fpga ice40/device", "fpga xc7/device"),
+        "integer/alternatives",
+    ]
+    assert {gap.reason for gap in left} == {stages.LEFT_OUT}
+    whole = replace(chosen, settings=settings.choose(chosen.network, False))
+    assert plan.left_out(whole, planned, jobs=1, checkpoints=tmp_path) == ()
 
 
 def test_column_names_are_safe_and_apart() -> None:
@@ -540,8 +657,49 @@ def test_an_fpga_is_told_with_and_without_converters_and_static_power() -> None:
     assert cells["energy_analog_in_j"]["value"] > cells["energy_j"]["value"]
     assert cells["latency_analog_in_s"]["value"] == pytest.approx(1e-6 + 1e-6)  # the ADC's 1 MS/s
     assert cells["power_w"]["value"] == pytest.approx(1e-8 * 2e6 + 0.1)
+    # at full rate an inference takes its share of the static power, as a circuit's of the quiescent
+    assert cells["energy_j"]["value"] == pytest.approx(1e-8 + 0.1 / 2e6)
+    assert cells["energy_j"]["low"] == pytest.approx(5e-9 + 0.1 / 2e6)
     macs = example("iris").network.macs
-    assert cells["energy_per_op_j"]["value"] == pytest.approx(1e-8 / (2 * macs))
+    assert cells["energy_per_op_j"]["value"] == pytest.approx(cells["energy_j"]["value"] / (2 * macs))
+    still = {"nominal_j": 1e-8, "band_j": [5e-9, 2e-8], "static_w": None, "activity_j": 1e-8}
+    unknown = fpga_cells(fpga_stage(energy=still))["energy_j"]
+    assert unknown["value"] == 1e-8
+    assert "without static power" in unknown["note"]
+
+
+def test_the_worst_of_a_few_transitions_is_not_taken_for_the_worst() -> None:
+    from types import SimpleNamespace
+
+    from analognet.comparison import columns
+
+    ends = {"set": "integrated", "digital_in": {"energy_j": 1e-12, "time_s": 1e-6}}
+    value = {
+        "transitions": 2,
+        "idle_power_w": 1e-3,
+        "latency_s": 5e-7,
+        "latency_1_percent_s": {"median": 4e-7},
+        "energy_1_percent_j": {"median": 9e-10},
+        "energy_span_j": [9e-10, 1e-9],
+        "energy_j": 9.5e-10,
+        "power_w": 2e-3,
+        "estimate": None,
+        "converters": ends | {"analog_in": {"energy_j": 1e-12, "time_s": 1e-9}},
+    }
+    chosen = SimpleNamespace(network=example("iris").network, gaps=())
+
+    def latency(**changes: Any) -> dict[str, Any]:
+        cells: dict[str, Any] = {}
+        found = stages.Outcome({"chip/transient": Result(value | changes)}, (), {}, ())
+        columns._analog_time(chosen, found, cells, "chip")  # type: ignore[arg-type]
+        return dict(cells["latency_s"])
+
+    assert latency()["few"]
+    assert "too few" in latency()["note"]
+    assert not latency(transitions=20)["few"]
+    guessed = latency(estimate={"transitions": 100, "worst_s": 7e-7})
+    assert not guessed["few"]
+    assert guessed["high"] == 7e-7
 
 
 def test_every_cell_of_every_column_has_a_value_or_a_reason() -> None:
@@ -550,23 +708,14 @@ def test_every_cell_of_every_column_has_a_value_or_a_reason() -> None:
 
 
 def test_designs_on_the_same_data_do_not_share_checkpoints(tmp_path: Path) -> None:
-    from dataclasses import replace
-
     from analognet.comparison import analog
     from analognet.loading import load
 
     few = replace(settings.choose(example("iris").network, True), boards=2, opamps=())
     for topology in ("split", "signed", "split"):
+        made, kept = example("iris", topology=topology), tmp_path / "checkpoints"
         planned = analog.stages(
-            "board",
-            example("iris", topology=topology),
-            test_set("iris"),
-            few,
-            loaded=load(IRIS),
-            model=str(IRIS),
-            again={},
-            jobs=1,
-            checkpoints=tmp_path / "checkpoints",
+            analog.Circuit("board", made, test_set("iris"), few, load(IRIS), str(IRIS), {}, 1, kept)
         )
         (boards,) = (s for s in planned if s.name == "board/boards")
         found = stages.run([boards], Store(tmp_path))

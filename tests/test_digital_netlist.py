@@ -281,6 +281,7 @@ def test_too_many_multipliers_are_refused_before_place_and_route() -> None:
         synthesis.synthesise(verilog(made), ECP5)
 
 
+@pytest.mark.slow
 def test_too_many_pins_are_refused_before_place_and_route() -> None:
     made, _ = make((60, 1), ("linear",), (60,), bits=2)
     with pytest.raises(UsageError, match=r"needs 5\d\d of 206 pins; fewer lanes in the first layer"):
@@ -294,6 +295,7 @@ def test_unknown_target_is_refused() -> None:
         cell_models("xc7")
 
 
+@pytest.mark.slow
 def test_a_tool_over_its_time_limit_leaves_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 

@@ -16,10 +16,10 @@ from analognet.cli.draw import draw as draw_command
 from analognet.design import save
 from analognet.drawing import draw_cell, draw_network
 from analognet.drawing.cells import LAYOUTS
-from analognet.drawing.symbols import engineering
 from analognet.errors import UsageError
 from analognet.inference import transient
 from analognet.plots_time import network_figure, study_figure, waveform_figure
+from analognet.units import engineering
 
 
 def words(svg: bytes) -> str:
@@ -74,11 +74,6 @@ def test_a_large_network_is_drawn_by_layer() -> None:
     assert "more" in shown
     assert "one of 32 neurons" in shown
     assert "64 -> 32" in words(drawn["network"])
-
-
-def test_engineering_prefixes() -> None:
-    found = [engineering(v) for v in (1e3, 4.02e3, 999.9, 1e6, 1e-11, 0.0)]
-    assert found == ["1 k", "4.02 k", "1 k", "1 M", "10 p", "0"]
 
 
 @pytest.mark.slow

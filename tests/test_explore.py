@@ -9,8 +9,9 @@ import pytest
 from conftest import EXAMPLES
 
 from analognet.cli.app import run
+from analognet.design_points import Point
 from analognet.errors import UsageError
-from analognet.explore import Exploration, Point, explore, pareto, parse_grid
+from analognet.explore import Exploration, explore, pareto, parse_grid
 from analognet.plots_choice import efficiency_figure, exploration_figure
 
 MODEL = EXAMPLES / "iris" / "iris.safetensors"

@@ -30,6 +30,7 @@ def killed(work: str, kills: int, seed: int) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_five_kills() -> None:
     killed("few boards", 5, 11)
 

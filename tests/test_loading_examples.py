@@ -46,6 +46,7 @@ def test_row_is_true(name: str) -> None:
     assert model.notes == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ROWS)
 def test_stated_ranges_are_those_of_the_training_split(name: str) -> None:
     model = loaded(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -203,11 +204,39 @@ def test_what_killed_runs_left_is_cleared_and_nothing_else(tmp_path: Path) -> No
     half = tmp_path / ".d.abcdefgh.part"
     half.mkdir()
     (half / "a").write_text("half")
-    other = tmp_path / ".dd.abcdefgh.part"
-    other.mkdir()
+    (tmp_path / ".d.12345_78-old.part").mkdir()  # what stood there, where it was replaced in two steps
+    # names that are not ours, or not this directory's
+    others = [
+        ".d.my film.part",
+        ".d.ABCDEFGH.part",
+        ".d.abcdefghi.part",
+        ".dd.abcdefgh.part",
+        "d.abcdefgh.part",
+    ]
+    for name in others:
+        (tmp_path / name).mkdir()
+    (tmp_path / ".d.iamafile.part").write_text("mine")
+    (tmp_path / ".d.iamalink.part").symlink_to(tmp_path / ".d.my film.part")
     storage.write_directory(design, "kind", {"a": b"3"})
-    assert sorted(p.name for p in tmp_path.iterdir()) == [".dd.abcdefgh.part", "d"]
+    left = {*others, ".d.iamafile.part", ".d.iamalink.part", "d"}
+    assert {p.name for p in tmp_path.iterdir()} == left
     assert {p.name for p in design.iterdir()} == {"a", "manifest.json"}
+
+
+def test_what_a_killed_run_left_of_a_directory_is_gone_after_the_next(tmp_path: Path) -> None:
+    script = (
+        "import os, signal, sys; from pathlib import Path; from analognet import storage\n"
+        "def pieces():\n    yield b'half'\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "storage.write_directory(Path(sys.argv[1]), 'kind', {'a': b'1', 'b': pieces()})\n"
+    )
+    storage.write_directory(tmp_path / "d", "kind", {"a": b"0"})
+    killed = subprocess.run([sys.executable, "-c", script, str(tmp_path / "d")], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    left = [p.name for p in tmp_path.iterdir() if p.name != "d"]
+    assert len(left) == 1
+    assert (tmp_path / "d" / "a").read_bytes() == b"0"  # what stood there still does
+    storage.write_directory(tmp_path / "d", "kind", {"a": b"2"})
+    assert [p.name for p in tmp_path.iterdir()] == ["d"]
 
 
 def test_a_directory_that_another_process_is_writing_is_left_alone(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import csv
+import html
 import io
 import json
 import re
@@ -13,16 +14,18 @@ from typing import Any
 
 import pytest
 from conftest import ROOT
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
-from reports import HOSTILE, report
+from markdown_it import MarkdownIt
+from reports import HOSTILE, cell, column, report
 
 from analognet import storage
 from analognet.errors import InputError
+from analognet.names import printable
 from analognet.report import escape, figures, forms, latex, markdown, methods, page, spreadsheet, table
 from analognet.report.drawing import inline
 from analognet.report.value import BY_KEY, KIND, ROWS, load_report
-from analognet.report.verdict import NO_DIFFERENCE, compared, verdict
+from analognet.report.verdict import NO_DIFFERENCE, _times, compared, verdict
 
 ALL = " ".join(HOSTILE[:-1])  # all at once, as names come
 
@@ -86,7 +89,17 @@ def test_latex_has_only_our_commands(text: str) -> None:
     body = "\n".join(line for line in made.splitlines() if not line.startswith("%"))
     assert made.isascii()
     ours = {
-        *("begin", "end", "toprule", "midrule", "bottomrule", "scriptsize", "textmu", "textsuperscript"),
+        *(
+            "begin",
+            "end",
+            "toprule",
+            "midrule",
+            "bottomrule",
+            "scriptsize",
+            "textmu",
+            "textsuperscript",
+            "textdegree",
+        ),
         *("textbackslash", "textasciicircum", "textasciitilde", "textless", "textgreater", "textbar"),
         *("textquotedbl", "textquotesingle", "textasciigrave"),
     }
@@ -110,6 +123,23 @@ def test_markdown_has_only_our_marks(text: str) -> None:
             assert len(re.findall(r"(?<!\\)\|", a)) == len(re.findall(r"(?<!\\)\|", b))
             assert not re.search(r"(?<!\\)(\]\(|`|<(?!br>))", re.sub(r"!\[[^]]*\]\(figures/", "", b))
             assert not re.search(r"https?:", b)
+
+
+@given(st.text("-+=*_`#>|~![](){}<>:.\\ 1a\t", max_size=12) | st.text(max_size=20))
+@example("12) x")
+@example("- x")
+@example("[x]: http://y")
+def test_markdown_reads_back_as_the_text(text: str) -> None:
+    """By another reader of Markdown, in a list and in a table."""
+    wanted = " ".join(printable(text).split())
+    read = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    for body in (f"- {escape.to_markdown(text)}\n", f"| a |\n|---|\n| {escape.to_markdown(text)} |\n"):
+        tokens = read.parse(body)
+        assert sum(t.type == "bullet_list_open" for t in tokens) == body.startswith("-")
+        inline = [t for t in tokens if t.type == "inline" and t.content not in ("", "a")]
+        assert {c.type for t in inline for c in t.children or ()} <= {"text", "text_special"}
+        said = "".join(c.content for t in inline for c in t.children or ())
+        assert html.unescape(said).replace("\u200b", "") == ("" if wanted == "a" else wanted)
 
 
 @pytest.mark.slow
@@ -248,6 +278,36 @@ def test_where_more_is_better_the_larger_wins() -> None:
     assert "the circuit wins by a factor of 2 (2 to 2)" in words
     words = said(with_cells("accuracy", (0.90, 0.89, 0.91), (0.98, 0.97, 0.99)), "Accuracy")
     assert "the FPGA wins by 8.00 points" in words
+
+
+def test_the_worst_of_a_few_can_lose_and_not_win() -> None:
+    value = with_cells("latency_s", (1e-7, 1e-7, 1e-7), (1e-6, 1e-6, 1e-6))
+    assert "the circuit wins" in said(value, "Latency")
+    own = value["columns"][2]["cells"]["latency_s"]
+    own |= {"few": True, "n": 2}
+    assert f"{NO_DIFFERENCE} by 2 transitions" in said(value, "Latency")
+    own |= {"value": 1e-5, "low": 1e-5, "high": 1e-5}
+    assert "the FPGA wins" in said(value, "Latency")
+
+
+def test_a_chip_is_held_against_the_least_a_digital_chip_takes() -> None:
+    value = report()
+    value["columns"].append(column("integer", "integer", "Integer", energy_j=cell(3e-9)))
+    assert "Integer" not in said(value, "Energy of the network alone")
+    value["columns"][2]["chip"] = True
+    words = said(value, "Energy of the network alone")
+    assert (
+        "Integer 3 nJ (a floor in 45 nm: operations and memory reads alone): the digital floor wins" in words
+    )
+    assert "chips whose devices differ" in said(value, "As fabricated")
+    assert "wires, routing and pads are not in any figure" in said(
+        value, "Not in these figures of Circuit plain"
+    )
+
+
+def test_factors_are_told_to_two_figures() -> None:
+    found = [_times(f) for f in (1.0, 1.537, 7.14, 89.9, 136.0, 3930.0)]
+    assert found == ["1", "1.54", "7.1", "90", "140", "3,900"]
 
 
 def test_what_was_not_measured_is_not_judged() -> None:

@@ -124,6 +124,7 @@ def test_boards_of_the_layers_spread_as_boards_of_the_circuit(
     assert ratio.max() < 1.5
 
 
+@pytest.mark.slow
 def test_gradients_reach_every_weight_and_pass_the_rounding() -> None:
     from tinygrad.tensor import Tensor
 

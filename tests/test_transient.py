@@ -144,6 +144,7 @@ def test_settling_is_against_the_operating_point_and_the_run_is_extended() -> No
         assert a.settling.latency_01_s == pytest.approx(b.settling.latency_01_s, rel=0.02)
 
 
+@pytest.mark.slow
 def test_unsettled_is_said_with_the_time_reached() -> None:
     design = example("iris")
     study = transient(design, "iris", transitions=2, limit_s=50e-9, jobs=1)
@@ -162,6 +163,7 @@ def test_an_opamp_without_dynamics_has_no_latency() -> None:
         simulate_transitions(design, chosen, [1e-6, 1e-6])
 
 
+@pytest.mark.slow
 def test_study_answers_in_metrics_and_reports_progress() -> None:
     seen: list[tuple[int, int]] = []
     design = example("iris")

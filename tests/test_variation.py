@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analognet import Activation, Dense, Network, convert
+from analognet import Activation, Dense, Network, convert, pieces
 from analognet.analog import solver
 from analognet.analog.boards import board_netlist
 from analognet.analog.montecarlo import MonteCarlo, monte_carlo
@@ -180,10 +180,15 @@ def test_the_distribution() -> None:
     assert seen[-1][0] == seen[-1][1] == 1 + 12 + 4 * len(result.sensitivity)
 
 
+def kept(directory: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in directory.iterdir()}
+
+
 def test_a_checkpoint_goes_on_and_gives_the_same_bytes(tmp_path: Path) -> None:
     design = small()
-    whole, part = tmp_path / "whole.npz", tmp_path / "part.npz"
+    whole, part = tmp_path / "whole", tmp_path / "part"
     complete = run(design, n=20, sensitivity_boards=0, jobs=1, checkpoint=whole)
+    assert len(kept(whole)) == 3
 
     def stop(done: int, total: int) -> None:
         if done >= 9:
@@ -191,15 +196,31 @@ def test_a_checkpoint_goes_on_and_gives_the_same_bytes(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         run(design, n=20, sensitivity_boards=0, jobs=1, checkpoint=part, progress=stop)
-    kept = part.read_bytes()
-    assert kept != whole.read_bytes()
+    assert len(kept(part)) == 1
     starts: list[int] = []
     resumed = run(
         design, n=20, sensitivity_boards=0, checkpoint=part, progress=lambda done, _: starts.append(done)
     )
     assert starts[0] == 9  # eight boards and the nominal one were not done again
     assert np.array_equal(resumed.accuracy, complete.accuracy)
-    assert part.read_bytes() == whole.read_bytes()
+    assert kept(part) == kept(whole)
+
+
+def test_more_boards_go_on_from_fewer(tmp_path: Path) -> None:
+    design = small()
+    starts: list[int] = []
+    few = run(design, n=12, sensitivity_boards=4, checkpoint=tmp_path)
+    more = run(
+        design, n=20, sensitivity_boards=9, checkpoint=tmp_path, progress=lambda done, _: starts.append(done)
+    )
+    assert starts[0] == 9  # the first chunk alone was whole
+    again = run(
+        design, n=12, sensitivity_boards=4, checkpoint=tmp_path, progress=lambda done, _: starts.append(done)
+    )
+    assert starts[-1] == 1 + 12 + 4 * len(few.sensitivity)
+    assert np.array_equal(more.accuracy[:12], few.accuracy)
+    assert np.array_equal(again.accuracy, few.accuracy)
+    assert again.sensitivity == few.sensitivity
 
 
 @pytest.mark.slow
@@ -217,37 +238,50 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
             """
         )
     )
-    killed, whole = tmp_path / "killed.npz", tmp_path / "whole.npz"
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
     child = subprocess.Popen([sys.executable, str(script), str(killed)])
     deadline = time.monotonic() + 60
-    while not killed.exists() and time.monotonic() < deadline:
+    while not list(killed.glob("*.piece")) and time.monotonic() < deadline:
         time.sleep(0.02)
     os.kill(child.pid, signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL
+    assert 1 <= len(list(killed.glob("*.piece"))) < 50
+    for half in killed.glob(".*"):
+        half.unlink()
     for path in (killed, whole):
         subprocess.run([sys.executable, str(script), str(path)], check=True, capture_output=True)
-    assert killed.read_bytes() == whole.read_bytes()
+    assert kept(killed) == kept(whole)
 
 
-def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "c.npz"
+def test_boards_of_another_run_are_not_taken(tmp_path: Path) -> None:
     design = small()
-    run(design, n=2, sensitivity_boards=0, checkpoint=path)
+    run(design, n=2, sensitivity_boards=0, checkpoint=tmp_path)
     x, y = labelled(design)
-    with pytest.raises(InputError, match="of another design, data, seed or spread"):
-        monte_carlo(design, x, y, 2, 4, default_spread(design), checkpoint=path)
+    other = monte_carlo(design, x, y, 2, 4, default_spread(design), sensitivity_boards=0, checkpoint=tmp_path)
+    assert len(kept(tmp_path)) == 2
+    alone = monte_carlo(design, x, y, 2, 4, default_spread(design), sensitivity_boards=0)
+    assert np.array_equal(other.accuracy, alone.accuracy)
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty", "one bit", "another file"])
-def test_a_damaged_checkpoint_is_begun_again(damage: str, tmp_path: Path) -> None:
-    design, path = small(), tmp_path / "c.npz"
-    run(design, n=10, sensitivity_boards=0, jobs=1, checkpoint=path)
-    whole = path.read_bytes()
-    middle = whole.index(b"all_right.npy") + 140  # within the counts
-    flipped = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
-    path.write_bytes({"cut": whole[:100], "empty": b"", "one bit": flipped}.get(damage, b"PK\3\4 no"))
-    run(design, n=10, sensitivity_boards=0, jobs=1, checkpoint=path)
-    assert path.read_bytes() == whole
+@pytest.mark.parametrize("damage", ["cut", "empty", "one bit", "another file", "a directory", "no counts"])
+def test_damaged_boards_are_done_again(damage: str, tmp_path: Path) -> None:
+    design = small()
+    run(design, n=10, sensitivity_boards=0, jobs=1, checkpoint=tmp_path)
+    whole = kept(tmp_path)
+    path = min(tmp_path.iterdir())
+    held = path.read_bytes()
+    if damage == "a directory":
+        path.unlink()
+        path.mkdir()
+        assert pieces.get(path) is None
+        path.rmdir()
+    elif damage == "no counts":
+        pieces.put(path, {"right": [1.5] * 8})
+    else:
+        flipped = held[:-30] + bytes([held[-30] ^ 1]) + held[-29:]
+        path.write_bytes({"cut": held[:100], "empty": b"", "one bit": flipped}.get(damage, b"PK\3\4 no"))
+    run(design, n=10, sensitivity_boards=0, jobs=1, checkpoint=tmp_path)
+    assert kept(tmp_path) == whole
 
 
 @pytest.mark.parametrize(

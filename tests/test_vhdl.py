@@ -88,7 +88,7 @@ def test_any_network_is_bit_exact_and_keeps_its_closed_form(case: tuple[flow.Des
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(designs())
 def test_many_networks_are_bit_exact(case: tuple[flow.Design, np.ndarray]) -> None:
     made, x = case

@@ -70,10 +70,12 @@ def run_bench(
     assert failed == [], (tmp_path / "test.log").read_text()[-4000:]
 
 
+@pytest.mark.slow
 def test_stream_with_bus_models(tmp_path: Path, made: tuple[flow.Design, np.ndarray]) -> None:
     run_bench(tmp_path, made, "an_top", "bench_stream", dict(made[0].files))
 
 
+@pytest.mark.slow
 def test_pynq_driver_against_the_design(tmp_path: Path, made: tuple[flow.Design, np.ndarray]) -> None:
     files = made[0].files | pynq.render(made[0].quantized, made[0].plan)
     run_bench(tmp_path, made, "an_pynq", "bench_pynq", files)

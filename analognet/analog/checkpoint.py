@@ -1,21 +1,20 @@
-"""Right answers of boards, in memory and in a file that a killed run goes on from."""
+"""Right answers of boards, in memory and, chunk by chunk, on disk, where a killed run goes on from."""
 
 from __future__ import annotations
 
-import io
-import logging
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analognet.errors import InputError
+from analognet import pieces
+from analognet.analog.solver.device import BOARDS
 from analognet.network import Array
 
-_log = logging.getLogger("analognet.checkpoint")
+CHUNK: Final = BOARDS  # of a piece: as many as a device does at a time
+VERSION: Final = 1  # of what is counted and how; another one is counted again
 
 
 @dataclass(frozen=True)
@@ -27,60 +26,53 @@ class Job:
     count: int
 
 
-class Counts:
-    """Right answers by source and board, in memory and, whole after every chunk, in a file."""
+def plan(boards: dict[str, int]) -> list[Job]:
+    """The chunks of so many boards for each source. Where they begin does not depend on how many there are."""
+    return [
+        Job(source, first, min(CHUNK, count - first))
+        for source, count in boards.items()
+        for first in range(0, count, CHUNK)
+    ]
 
-    def __init__(self, path: Path | None, key: str) -> None:
-        self.path = path
-        self.key = key
-        self.found: dict[str, dict[int, int]] = {}
-        if path is not None and path.exists():
-            self._read(path)
+
+class Counts:
+    """Right answers by source and board: each chunk in a file of its own as soon as it is known.
+
+    key: the digest of all that decides them, beside the board; a run of another one finds nothing.
+    """
+
+    def __init__(self, directory: Path | None, key: str) -> None:
+        self.directory = directory
+        self.key = pieces.name(VERSION, key)
+        self.found: dict[tuple[str, int], NDArray[np.int64]] = {}
 
     def has(self, job: Job) -> bool:
-        known = self.found.get(job.source, {})
-        return all(job.first + i in known for i in range(job.count))
+        """Whether a chunk is known; one that was shorter in a smaller run is not."""
+        at = (job.source, job.first)
+        if at not in self.found and self.directory is not None:
+            held = pieces.get(self._path(self.directory, job))
+            if held is not None and _is_counts(right := held[0].get("right")):
+                self.found[at] = np.array(right, dtype=np.int64)
+        return len(self.found.get(at, ())) >= job.count
 
     def of(self, source: str, count: int) -> Array:
-        return np.array([self.found[source][k] for k in range(count)], dtype=np.float64)
+        """(count,) right answers of boards 0, 1, ..., all of which are known."""
+        chunks = [self.found[source, first] for first in range(0, count, CHUNK)]
+        return np.concatenate(chunks)[:count].astype(np.float64)
 
     def put(self, job: Job, right: NDArray[np.int64]) -> None:
-        known = self.found.setdefault(job.source, {})
-        known.update({job.first + i: int(r) for i, r in enumerate(right)})
-        if self.path is not None:
-            self._write(self.path)
+        """Keep a chunk. Raises InputError where the file system refuses."""
+        self.found[job.source, job.first] = right
+        if self.directory is not None:
+            pieces.put(self._path(self.directory, job), {"right": right.tolist()})
 
-    def _write(self, path: Path) -> None:
-        arrays = {"key": np.array(self.key)}
-        for source in sorted(self.found):
-            boards = sorted(self.found[source])
-            arrays[f"{source}_board"] = np.array(boards, dtype=np.int64)
-            arrays[f"{source}_right"] = np.array([self.found[source][k] for k in boards], dtype=np.int64)
-        buffer = io.BytesIO()
-        np.savez(buffer, **arrays)  # type: ignore[arg-type]
-        fresh = path.with_name(path.name + ".part")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with fresh.open("wb") as file:
-            file.write(buffer.getvalue())
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
+    def _path(self, directory: Path, job: Job) -> Path:
+        return directory / f"{self.key}_{job.source}_{job.first}.piece"
 
-    def _read(self, path: Path) -> None:
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-            key = str(arrays.pop("key"))
-            for name in arrays:
-                source, _, part = name.rpartition("_")
-                if part == "board":
-                    boards, right = arrays[name].tolist(), arrays[f"{source}_right"].tolist()
-                    self.found[source] = dict(zip(boards, right, strict=True))
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as e:
-            _log.info("checkpoint %s is damaged and begun again: %r", path.name, e)
-            self.found = {}
-            return
-        if key != self.key:
-            raise InputError(
-                f"checkpoint '{path.name}' is of another design, data, seed or spread; remove it to start again"
-            )
+
+def _is_counts(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) <= CHUNK
+        and all(type(n) is int and 0 <= n < 2**63 for n in value)
+    )

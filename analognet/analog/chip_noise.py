@@ -8,17 +8,19 @@ overstates the noise of their difference where the hidden layer's noise dominate
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from analognet.analog import ngspice
 from analognet.analog.bench import NOMINAL_C
+from analognet.analog.compact.start import start_voltages
 from analognet.analog.noise import TOP, Contributor, Noise, check_band, noise_deck, spice_noise
+from analognet.errors import InputError, SimulatorError
 from analognet.names import printable
 from analognet.network import Array
+from analognet.workers import in_threads
 
 if TYPE_CHECKING:
     from analognet.design import Design
@@ -42,18 +44,15 @@ def chip_noise(
     Raises UsageError, ToolMissing, SimulatorError.
     """
     span = check_band(design, band)
-    done = 0
+    start = _start(design, x, temperature)
 
-    def one(output: int) -> tuple[Array, Array, float]:
-        nonlocal done
-        found = spice_noise(design, x, [output], temperature=temperature, band=span)[output]
-        done += 1
-        if progress:
-            progress(done, design.analog.n_out)
-        return found
+    def some(outputs: list[int]) -> dict[int, tuple[Array, Array, float]]:
+        return spice_noise(design, x, outputs, temperature=temperature, band=span, start=start)
 
-    with ThreadPoolExecutor(max_workers=jobs) as pool:
-        found = list(pool.map(one, range(design.analog.n_out)))
+    n = design.analog.n_out
+    shares = [list(range(k, n, jobs)) for k in range(min(jobs, n))]
+    parts = in_threads(some, shares, jobs, progress)
+    found = [parts[k % len(shares)][k] for k in range(n)]
     f = found[0][0]
     density = np.stack([d for _, d, _ in found], axis=1)
     v_rms = np.array([v for _, _, v in found])
@@ -67,21 +66,39 @@ def chip_noise(
         v_rms,
         np.diag(v_rms**2),
         {"all": v_rms},
-        _contributors(design, x, worst, span, temperature),
+        _contributors(design, x, worst, span, temperature, start),
         share,
         design.technology.full_scale,
         temperature,
     )
 
 
+def _start(design: Design, x: Array, temperature: float) -> dict[str, float]:
+    """Where to look for the operating point, which otherwise takes most of the time: net -> V."""
+    conditions = design.start_conditions(temperature)
+    if conditions is None:
+        return {}
+    try:
+        held = start_voltages(design.analog, design.cells, x[None], conditions)
+    except (InputError, SimulatorError):  # ngspice finds the way by itself, if slowly
+        return {}
+    return {net: float(volts[0]) for net, volts in held.items()}
+
+
 def _contributors(
-    design: Design, x: Array, output: int, band: tuple[float, float], temperature: float
+    design: Design,
+    x: Array,
+    output: int,
+    band: tuple[float, float],
+    temperature: float,
+    start: Mapping[str, float],
 ) -> tuple[Contributor, ...]:
     """The cells and resistors that make the most of one output's noise; none for a large circuit."""
     if design.tally.resistors > LARGEST_FOR_PARTS:
         return ()
     sweep = f"dec {_POINTS} {band[0]:.9g} {band[1]:.9g} 1000"
-    deck = noise_deck(design, x, output, sweep, "noise2", "all", temperature)
+    answer = ["setplot noise2", "write out.raw all"]
+    deck = noise_deck(design, x, [output], sweep, answer, temperature, start=start)
     run = ngspice.run_deck(deck, ["v(onoise_total)"], files=design.files, everything=True)
     total = float(np.real(run.vectors["v(onoise_total)"][0])) ** 2
     power: dict[str, float] = {}

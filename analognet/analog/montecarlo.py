@@ -1,14 +1,15 @@
 """Many boards over a whole data set: the distribution of accuracy, and what costs it.
 
 Every board is one of `variation`, solved over all images, every chip one of `compact.chips`
-(`right_answers`). Boards are done in chunks; each chunk that is done is on disk before the next is
-reported, so a run that is killed goes on where it was, to the same bytes. What is kept per board is a
-count of right answers.
+(`right_answers`), by threads here or by any other `workers`. Boards are done in chunks, each of which is on
+disk before the next is reported, so a run that is killed goes on where it was, to the same bytes. What is
+kept per board is a count of right answers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,13 +21,14 @@ from scipy.special import stdtrit
 from analognet import storage
 from analognet.analog.bench import NOMINAL_C
 from analognet.analog.calibration import Calibrator
-from analognet.analog.checkpoint import Counts, Job
+from analognet.analog.checkpoint import Counts, plan
 from analognet.analog.right_answers import ALL, Trial, by_device, by_solver, nominal_answers, open_run
-from analognet.analog.solver.device import BOARDS, open_device
+from analognet.analog.solver.device import open_device
 from analognet.analog.variation import Spread, check_seed, check_temperature
 from analognet.errors import InputError, UsageError
 from analognet.metrics import wilson
 from analognet.network import Array, classify
+from analognet.workers import Threads, Workers
 
 if TYPE_CHECKING:
     from analognet.design import Design
@@ -94,6 +96,7 @@ def monte_carlo(
     limit: float | None = None,
     sensitivity_boards: int = SENSITIVITY_BOARDS,
     jobs: int = 2,
+    workers: Workers | None = None,
     device: str | None = None,
     calibrator: Calibrator | None = None,
     checkpoint: Path | None = None,
@@ -102,14 +105,15 @@ def monte_carlo(
     """Run n boards over images x (N, n_in) in units with classes y (N,).
 
     limit: accuracy that counts as good, by default one point below the float network's.
-    sensitivity_boards: boards per source run with that source alone; 0 leaves it out. checkpoint: a file
-    that keeps what is done; one of another run is refused. progress(done, total) counts boards. device: a
-    tinygrad device that does what float32 can do for certain, see `solver.device`; the same boards.
-    calibrator: measures and trims every board first, see `calibration`.
+    sensitivity_boards: boards per source run with that source alone; 0 leaves it out. workers: who does them,
+    by default `jobs` threads; the result is the same whoever does. checkpoint: a directory that keeps what is
+    done. progress(done, total) counts boards. device: a tinygrad device that does what float32 can do for
+    certain, see `solver.device`; the same boards. calibrator: measures and trims every board first, see
+    `calibration`.
 
-    Raises UsageError for a number, seed, limit or temperature that is not allowed, InputError for data or
-    a checkpoint that does not fit, or a network that the device cannot do, ToolMissing for a device that is
-    not there, SimulatorError naming board, cell and image.
+    Raises UsageError for a number, seed, limit or temperature that is not allowed, InputError for data that
+    do not fit, or a network that the device cannot do, ToolMissing for a device that is not there,
+    SimulatorError naming board, cell and image.
     """
     _check(n, sensitivity_boards, limit, jobs)
     seed = check_seed(seed)
@@ -132,26 +136,23 @@ def monte_carlo(
     sources = {ALL: n}
     if sensitivity_boards:
         sources |= {s: min(n, sensitivity_boards) for s in spread.active if s not in DYNAMIC}
-    plan = [
-        Job(source, first, min(BOARDS, count - first))
-        for source, count in sources.items()
-        for first in range(0, count, BOARDS)
-    ]
-    left = [job for job in plan if not counts.has(job)]
-    total = sum(job.count for job in plan) + 1
+    chunks = plan(sources)
+    left = [job for job in chunks if not counts.has(job)]
+    total = sum(job.count for job in chunks) + 1
     nominal = nominal_answers(trial)
     done = total - sum(job.count for job in left)
     if progress:
         progress(done, total)
     if device is None or not left:
-        solved = by_solver(trial, left, jobs)
+        solved = by_solver(trial, left, workers or Threads(jobs))
     else:
         solved = by_device(trial, left, jobs, open_run(trial, jobs, device))
-    for job, right in solved:
-        counts.put(job, right)
-        done += job.count
-        if progress:
-            progress(done, total)
+    with closing(solved):
+        for job, right in solved:
+            counts.put(job, right)
+            done += job.count
+            if progress:
+                progress(done, total)
     reference = float((classify(design.network(x)) == y).mean())
     found = {s: counts.of(s, count) for s, count in sources.items()}
     return _summary(found, nominal, reference, limit, len(x), seed, temperature, spread)

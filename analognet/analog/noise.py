@@ -8,7 +8,7 @@ t_a t_b* between outputs give their covariance.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -221,32 +221,34 @@ def _log_weights(f: Array) -> Array:
 def noise_deck(
     design: Design,
     x: Array,
-    output: int,
+    outputs: Sequence[int],
     sweep: str,
-    plot: str,
-    vectors: str,
+    answer: Sequence[str],
     temperature: float,
     netlist: str | None = None,
+    start: Mapping[str, float] | None = None,
 ) -> str:
-    """A deck of ngspice's `.noise` at one output for one input x (n_in,) in units.
+    """A deck of ngspice's `.noise` at outputs, one after another, for one input x (n_in,) in units.
 
-    sweep: of frequency, as `.noise` takes it; plot, vectors: what of its answer goes into the raw file.
-    Raises UsageError for an input that is none.
+    sweep: of frequency, as `.noise` takes it; answer: commands that write the raw file, where plots noise1 and
+    noise2 are of the first output, noise3 and noise4 of the next; start: net -> V, where to look for the
+    operating point. Raises UsageError for an input that is none.
     """
     volts = nine_digits(_one_input(design, x))
     technology = design.technology
     against = f",{design.circuit.common}" if design.circuit.common else ""
+    nets = build.output_nets(design.analog)
     lines = [
         netlist or design.netlist,
         *supplies(design.circuit, technology.vdd, technology.vss, technology.reference),
         *(f"Vx{j} x{j} 0 {v:.9g}{' ac 1' if j == 0 else ''}" for j, v in enumerate(volts.tolist())),
+        *(f".nodeset v({net})={v:.9g}" for net, v in (start or {}).items()),
         f".options {bench.OPTIONS}",
         f".temp {temperature:.9g}",
         ".control",
         "set filetype=binary",
-        f"noise v({build.output_nets(design.analog)[output]}{against}) vx0 {sweep}",
-        f"setplot {plot}",
-        f"write out.raw {vectors}",
+        *(f"noise v({nets[output]}{against}) vx0 {sweep}" for output in outputs),
+        *answer,
         "quit 0",
         ".endc",
         ".end",
@@ -257,27 +259,33 @@ def noise_deck(
 def spice_noise(
     design: Design,
     x: Array,
-    outputs: list[int] | None = None,
+    outputs: Sequence[int] | None = None,
     *,
     temperature: float = NOMINAL_C,
     band: tuple[float, float] | None = None,
     timeout_s: float = 600.0,
     netlist: str | None = None,
+    start: Mapping[str, float] | None = None,
 ) -> dict[int, tuple[Array, Array, float]]:
     """ngspice's `.noise` at the same operating point: output -> (frequency, density in V^2/Hz, V rms).
 
-    One run per output. Raises UsageError, ToolMissing or SimulatorError.
+    start: see `noise_deck`. Raises UsageError, ToolMissing or SimulatorError.
     """
     check_temperature(design, temperature)
     low, high = check_band(design, band)
+    chosen = range(design.analog.n_out) if outputs is None else outputs
+    sweep = f"dec {PER_DECADE} {low:.9g} {high:.9g}"
+    spectra = ["onoise_spectrum", *(f"onoise_{k}" for k in range(1, len(chosen)))]
+    answer = [
+        "setplot noise1",
+        *(f"let {spectra[k]} = noise{2 * k + 1}.onoise_spectrum" for k in range(1, len(chosen))),
+        f"write out.raw {' '.join(spectra)}",
+    ]
+    deck = noise_deck(design, x, chosen, sweep, answer, temperature, netlist, start)
+    run = ngspice.run_deck(deck, ["frequency", *spectra], timeout_s=timeout_s, files=design.files)
+    f = np.real(run.vectors["frequency"])
     found: dict[int, tuple[Array, Array, float]] = {}
-    for output in range(design.analog.n_out) if outputs is None else outputs:
-        sweep = f"dec {PER_DECADE} {low:.9g} {high:.9g}"
-        deck = noise_deck(design, x, output, sweep, "noise1", "onoise_spectrum", temperature, netlist)
-        run = ngspice.run_deck(
-            deck, ["frequency", "onoise_spectrum"], timeout_s=timeout_s, files=design.files
-        )
-        f = np.real(run.vectors["frequency"])
-        density = np.real(run.vectors["onoise_spectrum"]) ** 2
+    for output, vector in zip(chosen, spectra, strict=True):
+        density = np.real(run.vectors[vector]) ** 2
         found[output] = (f, density, float(np.sqrt(_log_weights(f) @ density)))
     return found

@@ -1,19 +1,20 @@
 """How many images each board answers rightly: by the float64 solver, or by a device and the solver; each
 chip, by the compact model.
 
-Threads draw the boards and write their equations down; numpy's generators and array operations let go of
-the interpreter's lock. With a device, the calling thread hands it eight boards at a time, and the threads
-solve in float64 what it leaves open.
+Workers draw the boards, write their equations down and solve them; as threads they do, since numpy's
+generators and array operations let go of the interpreter's lock. With a device, the calling thread hands it
+eight boards at a time, and threads solve in float64 what it leaves open.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,7 @@ from analognet.analog.solver.rounding import AGREEMENT_V, Anchors
 from analognet.analog.variation import Spread, board
 from analognet.errors import SimulatorError
 from analognet.network import Array, classify
+from analognet.workers import Workers
 
 if TYPE_CHECKING:
     from analognet.design import Design
@@ -39,6 +41,7 @@ PROVED: Final = 2  # boards of the first that a device does, held against float6
 TABLE_PRECISION_V: Final = 1e-8  # of tabulated cells: a class is decided by millivolts
 ALL: Final = "all"
 Counts = NDArray[np.int64]
+Solved = Generator[tuple[Job, Counts], None, None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +57,10 @@ class Trial:
     spread: Spread
     temperature: float
     calibrator: Calibrator | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process: what is worked out from the fields is worked out again there."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
 
     @cached_property
     def volts(self) -> Array:
@@ -112,20 +119,15 @@ def _right(trial: Trial, source: str, k: int) -> int:
     return chips.right_answers(design, trial.x, trial.classes, drawn, design.conditions(trial.temperature))
 
 
-def by_solver(trial: Trial, jobs: Sequence[Job], threads: int) -> Iterator[tuple[Job, Counts]]:
+def by_solver(trial: Trial, jobs: Sequence[Job], workers: Workers) -> Solved:
     """(job, right answers of its boards) as they are done, in float64."""
+    with closing(workers.each(_counted, trial, jobs)) as done:
+        for k, right in done:
+            yield jobs[k], right
 
-    def work(job: Job) -> Counts:
-        return np.array([_right(trial, job.source, job.first + i) for i in range(job.count)], dtype=np.int64)
 
-    with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(max_workers=threads) as pool:
-        futures = {pool.submit(work, job): job for job in jobs}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        except BaseException:
-            _cancel(futures)
-            raise
+def _counted(trial: Trial, job: Job) -> Counts:
+    return np.array([_right(trial, job.source, job.first + i) for i in range(job.count)], dtype=np.int64)
 
 
 def open_run(trial: Trial, threads: int, device: str) -> DeviceRun:
@@ -147,9 +149,7 @@ def open_run(trial: Trial, threads: int, device: str) -> DeviceRun:
     )
 
 
-def by_device(
-    trial: Trial, jobs: Sequence[Job], threads: int, run: DeviceRun
-) -> Iterator[tuple[Job, Counts]]:
+def by_device(trial: Trial, jobs: Sequence[Job], threads: int, run: DeviceRun) -> Solved:
     """(job, right answers of its boards) in order, by a device.
 
     Before the first, some images of its boards are held against the float64 solver, as a device that
@@ -228,6 +228,6 @@ def _again(trial: Trial, systems: list[solver.Equations], images: list[Counts]) 
     return np.array(counts, dtype=np.int64)
 
 
-def _cancel(futures: Sequence[Future[_Prepared] | Future[Counts]] | dict[Future[Counts], Job]) -> None:
+def _cancel(futures: Sequence[Future[_Prepared] | Future[Counts]]) -> None:
     for future in futures:
         future.cancel()

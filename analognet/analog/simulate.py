@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analognet import process
 from analognet.analog import bench, build, ngspice
 from analognet.analog.cells import OPAMP_ROLE, Cell
 from analognet.analog.circuit import Circuit
 from analognet.analog.compact.start import start_voltages
 from analognet.analog.compact.tables import Conditions
+from analognet.analog.effort import image_seconds, point_seconds
 from analognet.analog.layers import SATURATING, AnalogLayer, AnalogNetwork
 from analognet.analog.limits import swing, usable_swing, working_ohm
 from analognet.analog.mapping import cell_key
 from analognet.analog.technology import Technology
 from analognet.errors import InputError, SimulatorError
 from analognet.network import Array
+from analognet.workers import in_threads
 
 CHUNK = 1000  # input vectors in a deck; ngspice's parsing of tables is worse than linear beyond
 STARTED_CHUNK = 100  # the same with a table for every net of a chip
+START_S = (
+    0.1  # of processor time: a deck of 64-32-10 up to its first input, beside the operating point itself
+)
+START_SHARE = 6.0  # a deck is worth it that takes so many times as long as it takes to start
+LEAST_OF_A_CHIP = 10  # inputs in a deck
+MOST_CHUNKS = 64  # for the sake of parallel work
 STARTS_PAY = 500  # neurons times inputs; for fewer, the cells' tables cost more than they save
 SAFETY = 3.0  # the bound on plausible error over the sum of known error sources
 FLOOR_V = 1e-3
@@ -109,7 +115,8 @@ def operating_points(
         table[_DRIVEN] = sum((np.maximum(-found[w], 0.0) for w in driven), np.zeros(len(v)))
         return table, run.cpu_s
 
-    runs = _run_chunks(simulate, _chunks(len(x), jobs, STARTED_CHUNK if start else CHUNK), jobs, progress)
+    chunks = _chunks(network, len(x), STARTED_CHUNK if start else CHUNK)
+    runs = _run_chunks(simulate, chunks, jobs, progress)
     back = np.argsort(order)
     table = {w: np.concatenate([run[w] for run, _ in runs])[back] for w in (*wanted, _DRIVEN)}
     zero = table[common][:, None] if circuit.common else 0.0
@@ -165,8 +172,18 @@ def similar_first(network: AnalogNetwork, x: Array) -> NDArray[np.int64]:
     return np.concatenate(order)
 
 
-def _chunks(n: int, jobs: int, largest: int) -> list[slice]:
-    count = max(-(-n // largest), min(jobs, n))
+def _chunks(network: AnalogNetwork, n: int, largest: int) -> list[slice]:
+    """Rows of the decks of n inputs. Each deck begins from nothing, which comes out other in the last digits
+    than from the input before: so it is network and inputs that decide, and never how many processes there are.
+    """
+    if network.technology.process:
+        pays = n // LEAST_OF_A_CHIP
+    else:
+        pays = int(n * image_seconds(network) / (START_SHARE * (START_S + point_seconds(network))))
+    even = 1 << max(
+        0, min(pays, MOST_CHUNKS, n).bit_length() - 1
+    )  # a power of two divides among most machines' cores
+    count = max(-(-n // largest), even)
     edges = np.linspace(0, n, count + 1).astype(int)
     return [slice(int(a), int(b)) for a, b in pairwise(edges)]
 
@@ -192,17 +209,7 @@ def _run_chunks(
         seen(rows.stop - rows.start)
         return run
 
-    with ThreadPoolExecutor(max_workers=jobs) as pool:
-        futures = [pool.submit(work, rows) for rows in chunks]
-        try:
-            for future in as_completed(futures):
-                future.result()
-        except BaseException:  # an interrupt too: nothing may be left running
-            for future in futures:
-                future.cancel()
-            process.kill_all()
-            raise
-        return [future.result() for future in futures]
+    return in_threads(work, chunks, jobs)
 
 
 def check_layers(

@@ -9,13 +9,12 @@ nothing of the kind, as a neuron may still be crawling across its rectifier's de
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from analognet import process
 from analognet.analog import bench, build, ngspice
 from analognet.analog.amplifiers import Amplifier, amplifiers
 from analognet.analog.circuit import Shunt
@@ -26,6 +25,7 @@ from analognet.analog.stages import macro_constants
 from analognet.analog.transitions import RISE_S, Transition
 from analognet.errors import SimulatorError, UsageError
 from analognet.network import Array
+from analognet.workers import Threads, Workers
 
 if TYPE_CHECKING:
     from analognet.design import Design
@@ -85,6 +85,7 @@ def simulate_transitions(
     limit_s: float | None = None,
     temperature: float = bench.NOMINAL_C,
     jobs: int = 2,
+    workers: Workers | None = None,
     timeout_s: float = 3600.0,
     progress: Callable[[int, int], None] | None = None,
     recall: Callable[[int], Inference | None] | None = None,
@@ -92,11 +93,12 @@ def simulate_transitions(
 ) -> tuple[Inference, ...]:
     """Simulate transitions in ngspice, one deck each, in the order given.
 
-    lengths_s: how long each run is at first, a chip's `GROWTH` times that; one that has not settled is
-    run again, `GROWTH` times as long, until limit_s (default: `LIMIT` times the first length). observe(waveforms,
-    settling) is called once a transition, in a thread while others start programs: it must not use
-    matrix products by BLAS, which can hang where another thread forks. progress(done, total) counts transitions.
-    recall(k) gives transition k where it is known already; keep(k, inference) is called for the others.
+    lengths_s: how long each run is at first, a chip's `GROWTH` times that; one that has not settled is run
+    again, `GROWTH` times as long, until limit_s (default: `LIMIT` times the first length). workers: who does the
+    transitions, by default `jobs` threads, each waiting for its ngspice; the operating points are found here
+    in any case. observe(waveforms, settling) is called once a transition, by the worker that did it.
+    progress(done, total) counts transitions. recall(k) gives transition k where it is known already;
+    keep(k, inference) is called for the others.
     Raises UsageError where the op-amps have no dynamics, ToolMissing, SimulatorError.
     """
     part = design.cells[design.technology.opamp]
@@ -119,50 +121,86 @@ def simulate_transitions(
         files=design.dc_files,
         conditions=design.start_conditions(temperature),
     )
-    goals = [(*target.hidden_v, target.outputs_v)]
     conditions = design.start_conditions(temperature)
     begins = np.stack([t.start for t in transitions])
     near = {} if conditions is None else starts(design.analog, design.cells, begins, conditions)
-    done = 0
-
-    def work(k: int) -> Inference:
+    study = _Study(
+        design,
+        tuple(transitions),
+        tuple(float(s) for s in lengths_s),
+        (*target.hidden_v, target.outputs_v),
+        near,
+        observe,
+        rise_s,
+        limit_s,
+        temperature,
+        timeout_s,
+    )
+    found: dict[int, Inference] = {}
+    left: list[int] = []
+    for k in range(len(transitions)):
         known = recall(k) if recall else None
-        if known is not None:
-            return known
-        goal = tuple(layer[k] for layer in goals[0])
-        limit = limit_s or LIMIT * lengths_s[k]
-        # a chip's estimate leaves out its common, and an end at rest costs few steps
-        first = lengths_s[k] * (GROWTH if design.technology.process else 1.0)
-        length, cpu, runs = min(first, limit), 0.0, 0
-        while True:
-            start = {net: float(volts[k]) for net, volts in near.items()}
-            waves, spent = run(design, transitions[k], length, rise_s, temperature, timeout_s, start=start)
-            cpu, runs = cpu + spent, runs + 1
-            _check_begin(design, waves, temperature)
-            settling = measure(design, waves, goal)
-            if settling.settled or length >= limit:
-                break
-            length = min(length * GROWTH, limit)
-        seen = observe(waves, settling) if observe else None
-        found = Inference(transitions[k], settling, cpu, runs, seen)
-        if keep:
-            keep(k, found)
-        return found
+        if known is None:
+            left.append(k)
+        else:
+            found[k] = known
+    if progress and found:
+        progress(len(found), len(transitions))
+    with closing((workers or Threads(jobs)).each(_measured, study, left)) as done:
+        for place, inference in done:
+            k = left[place]
+            found[k] = inference
+            if keep:
+                keep(k, inference)
+            if progress:
+                progress(len(found), len(transitions))
+    return tuple(found[k] for k in range(len(transitions)))
 
-    with ThreadPoolExecutor(max_workers=jobs) as pool:
-        futures = [pool.submit(work, k) for k in range(len(transitions))]
-        try:
-            for future in as_completed(futures):
-                future.result()
-                done += 1
-                if progress:
-                    progress(done, len(transitions))
-        except BaseException:  # an interrupt too: nothing may be left running
-            for future in futures:
-                future.cancel()
-            process.kill_all()
-            raise
-        return tuple(future.result() for future in futures)
+
+@dataclass(frozen=True, eq=False)
+class _Study:
+    """What all transitions have in common, as a worker needs it.
+
+    goals: every layer's (N, n) V; near: of a chip, net -> (N,) V to look for the operating points around.
+    """
+
+    design: Design
+    transitions: tuple[Transition, ...]
+    lengths_s: tuple[float, ...]
+    goals: tuple[Array, ...]
+    near: Mapping[str, Array]
+    observe: Callable[[Waveforms, Settling], Any] | None
+    rise_s: float
+    limit_s: float | None
+    temperature: float
+    timeout_s: float
+
+
+def _measured(study: _Study, k: int) -> Inference:
+    goal = tuple(layer[k] for layer in study.goals)
+    limit = study.limit_s or LIMIT * study.lengths_s[k]
+    # a chip's estimate leaves out its common, and an end at rest costs few steps
+    first = study.lengths_s[k] * (GROWTH if study.design.technology.process else 1.0)
+    length, cpu, runs = min(first, limit), 0.0, 0
+    start = {net: float(volts[k]) for net, volts in study.near.items()}
+    while True:
+        waves, spent = run(
+            study.design,
+            study.transitions[k],
+            length,
+            study.rise_s,
+            study.temperature,
+            study.timeout_s,
+            start=start,
+        )
+        cpu, runs = cpu + spent, runs + 1
+        _check_begin(study.design, waves, study.temperature)
+        settling = measure(study.design, waves, goal)
+        if settling.settled or length >= limit:
+            break
+        length = min(length * GROWTH, limit)
+    seen = study.observe(waves, settling) if study.observe else None
+    return Inference(study.transitions[k], settling, cpu, runs, seen)
 
 
 def _check_begin(design: Design, waves: Waveforms, temperature: float) -> None:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import TypeVar
 
-from analognet import process
 from analognet.analog.cell_area import cell_area
 from analognet.analog.cells import Cell
 from analognet.analog.characterized import FAMILIES
@@ -16,10 +13,9 @@ from analognet.characterize.fixture import Fixture
 from analognet.characterize.points import Point
 from analognet.characterize.study import Measured, Study
 from analognet.errors import UsageError
+from analognet.workers import in_threads
 
 Progress = Callable[[int, int], None]
-Task = TypeVar("Task")
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +71,7 @@ def characterize(
     varied = [study for study in chosen if study.mismatch]
     others = [n for study in chosen for n in study.bench(fixture, Point()).names]
     where = list(dict.fromkeys([*points, Point()]))
-    found = _in_parallel(lambda point: fixture.rest(point, others), where, jobs, None)
+    found = in_threads(lambda point: fixture.rest(point, others), where, jobs, None)
     rest = dict(zip(where, found, strict=True))
     work: list[tuple[Study, Point, int | None]] = [
         (study, point, None) for point in points for study in chosen
@@ -87,7 +83,7 @@ def characterize(
         bench = study.bench(fixture, point)
         return study.read(fixture, point, fixture.run(bench, point, chip, rest[point]))
 
-    measured = _in_parallel(measure, work, jobs, progress)
+    measured = in_threads(measure, work, jobs, progress)
     size = len(chosen)
     at_points = [_joined(measured[k * size : (k + 1) * size]) for k in range(len(points))]
     varying, size = measured[len(points) * size :], len(varied)
@@ -105,22 +101,3 @@ def _joined(parts: Sequence[Measured]) -> Measured:
     for part in parts:
         whole = whole.merged(part)
     return whole
-
-
-def _in_parallel(
-    work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int, progress: Progress | None
-) -> list[Result]:
-    """Results in the order of the tasks. Whatever goes wrong, nothing is left running."""
-    with ThreadPoolExecutor(max_workers=jobs) as pool:
-        futures = [pool.submit(work, task) for task in tasks]
-        try:
-            for done, future in enumerate(as_completed(futures), 1):
-                future.result()
-                if progress:
-                    progress(done, len(futures))
-        except BaseException:
-            for future in futures:
-                future.cancel()
-            process.kill_all()
-            raise
-        return [future.result() for future in futures]

@@ -12,7 +12,8 @@ import typer
 
 from analognet.cli import console, options
 from analognet.comparison import compare as comparing
-from analognet.comparison.stages import Progress
+from analognet.comparison.clock import Progress
+from analognet.comparison.stages import LEFT_OUT
 from analognet.names import printable
 from analognet.report.table import DASH, rows
 from analognet.storage import to_json
@@ -73,7 +74,10 @@ def compare(
             progress=advance,
         )
     for gap in found.gaps:
-        console.say(f"gap: {gap.title}: {gap.reason} ({gap.fix})")
+        if gap.reason != LEFT_OUT:
+            console.say(f"gap: {gap.title}: {gap.reason} ({gap.fix})")
+    if less := sum(gap.reason == LEFT_OUT for gap in found.gaps):
+        console.say(f"{less} measurements are {LEFT_OUT}; the report names them")
     if json:
         console.out.print(to_json(found.report), end="")
         return
@@ -90,18 +94,19 @@ def compare(
 @contextmanager
 def progress() -> Iterator[Callable[[Progress], None]]:
     """A line that is written over on a terminal; elsewhere one for every stage."""
-    live, last = console.err.is_terminal, ""
+    live, told = console.err.is_terminal, set[str]()
 
     def tell(p: Progress) -> None:
-        nonlocal last
         left = "" if p.left_s is None else f", about {_minutes(p.left_s)} left"
         if live:
-            console.err.print(
-                f"\r\x1b[K{p.done + 1} of {p.total}: {p.title} {100 * p.part:.0f} %{left}", end=""
-            )
-        elif p.title != last:
-            last = p.title
-            console.say(f"{p.done + 1} of {p.total}: {p.title}{left}")
+            now = "; ".join(f"{title} {100 * part:.0f} %" for title, part in p.running)
+            room = console.err.width - len(left) - 1
+            console.err.print(f"\r\x1b[K{f'{p.done} of {p.total} done: {now}'[:room]}{left}", end="")
+            return
+        for title, _ in p.running:
+            if title not in told:
+                told.add(title)
+                console.say(f"{p.done} of {p.total} done: {title}{left}")
 
     try:
         yield tell

@@ -7,9 +7,9 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -21,7 +21,7 @@ from analognet.locks import clear, locked
 from analognet.metrics import FIGURES, Metrics, Value
 from analognet.names import disarmed, printable
 from analognet.storage import write_file
-from analognet.units import engineering as engineering
+from analognet.units import engineering
 
 BUILD = Path("build")
 LOG_PERIOD_S = 15.0
@@ -45,6 +45,7 @@ out = _Plain(stderr=False)
 err = _Plain(stderr=True)
 _volume = {"quiet": False, "verbose": False}
 _holding = ExitStack()
+Held = TypeVar("Held")
 
 
 def set_volume(quiet: bool, verbose: bool) -> None:
@@ -62,8 +63,13 @@ class _Said(logging.Handler):
         err.print(record.getMessage())
 
 
+def hold(resource: AbstractContextManager[Held]) -> Held:
+    """Enter a context that is left when the command ends, however it ends."""
+    return _holding.enter_context(resource)
+
+
 def release() -> None:
-    """Give up the directories that this command held, and its volume."""
+    """Give up what this command held, directories above all, and its volume."""
     _holding.close()
     set_volume(quiet=False, verbose=False)
 
@@ -173,7 +179,7 @@ def find_design(directory: Path | None, *, to_read: bool = False) -> tuple[Desig
         )
     if to_read:
         return open_design(directory), directory
-    _holding.enter_context(locked(directory))
+    hold(locked(directory))
     design = open_design(directory)
     clear(directory)
     return design, directory

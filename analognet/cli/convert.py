@@ -13,6 +13,7 @@ from analognet.cli import console, options
 from analognet.metrics import Metrics
 from analognet.names import printable
 from analognet.simulation import provenance
+from analognet.units import engineering
 
 
 def convert(
@@ -95,8 +96,8 @@ def convert(
             (
                 f"layer {i}",
                 f"{layer.n_in} -> {layer.n_out} {layer.activation}; R_f "
-                f"{console.engineering(1 / float(layer.g_f[0]), 'Ohm')}, "
-                f"{console.engineering(layer.scale_z, 'V')} per unit, "
+                f"{engineering(1 / float(layer.g_f[0]), 'Ohm')}, "
+                f"{engineering(layer.scale_z, 'V')} per unit, "
                 f"noise gain up to {layer.noise_gain.max():.1f}",
             )
         )

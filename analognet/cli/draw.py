@@ -15,7 +15,6 @@ from analognet.analog.timing import estimate
 from analognet.analog.transitions import Transition
 from analognet.cli import console, options
 from analognet.design import Design
-from analognet.drawing import draw_cell, draw_network
 from analognet.errors import InputError, UsageError
 from analognet.interchange.ltspice import ltspice_netlist
 from analognet.interchange.waveforms import save_waveforms
@@ -38,6 +37,8 @@ def draw(
     json: options.Json = False,
 ) -> None:
     """Draw a design: cells and layers as SVG; with --image, its voltages; with --waveforms, its time course."""
+    from analognet.drawing import draw_cell, draw_network  # takes a third of every command's start to load
+
     if waveforms and image is None:
         raise UsageError("--waveforms needs --image N, the input to step to")
     design, where = console.find_design(directory)

@@ -15,6 +15,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "analognet simulate build/digits --data digits --noise --monte-carlo 1000",
         "analognet simulate --transient 20 --json",
         "analognet simulate --sweep 'opamp=opa4192,lm358;r_f=5e3,10e3'",
+        "analognet simulate --monte-carlo 100000 --scheduler tcp://10.0.0.1:8786",
     ),
     "finetune": ("analognet finetune build/digits --data digits",),
     "compare": (

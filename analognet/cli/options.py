@@ -50,6 +50,14 @@ def complete_from(names: Iterable[str]) -> Callable[[str], list[str]]:
     return complete
 
 
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        help="tcp://HOST:PORT of a dask scheduler whose workers do the work, or local, for --jobs processes here. "
+        "Default: threads and processes here, without dask.",
+        autocompletion=complete_from(["local", "tcp://"]),
+    ),
+]
 Activations = Annotated[
     str | None,
     typer.Option(

@@ -14,6 +14,7 @@ from analognet.analog.bench import NOMINAL_C
 from analognet.analog.solver.device import open_device
 from analognet.cli import console, options
 from analognet.cli import sweep as sweeping
+from analognet.cluster import Cluster, open_cluster
 from analognet.errors import UsageError
 from analognet.metrics import Metrics
 from analognet.names import printable
@@ -78,6 +79,7 @@ def simulate(
     jobs: Annotated[
         int | None, typer.Option(help="Processes or threads at a time. Default: one per core.")
     ] = None,
+    scheduler: options.Scheduler = None,
     save: Annotated[Path | None, typer.Option(help="Keep outputs and predictions in this .npz file.")] = None,
     json: options.Json = False,
 ) -> None:
@@ -96,6 +98,15 @@ def simulate(
         raise UsageError(f"--transient {transient}: at least 1 transition is needed")
     if yield_limit is not None and not 0 <= yield_limit <= 1:
         raise UsageError(f"--yield-limit {yield_limit:g}: an accuracy from 0 to 1")
+    cluster = None
+    if scheduler is not None:
+        runs = transient is not None or sweep is not None
+        if device is not None or not (runs or monte_carlo is not None):
+            raise UsageError(
+                f"--scheduler {printable(scheduler)}: its workers do the boards of --monte-carlo, the transitions of "
+                "--transient and the combinations of --sweep, without --device; add one of them"
+            )
+        cluster = _open(scheduler, workers, ngspice=runs or bool(design.technology.process))
     if sweep is not None:
         sweeping.sweep(
             design,
@@ -107,6 +118,7 @@ def simulate(
             transitions=transient or SWEEP_TRANSITIONS,
             seed=seed,
             jobs=workers,
+            cluster=cluster,
             json=json,
         )
         return
@@ -153,6 +165,7 @@ def simulate(
                 corner=corner,
                 limit=yield_limit,
                 jobs=workers,
+                workers=cluster,
                 device=device,
                 trim_adc=trim_adc,
                 directory=where,
@@ -171,6 +184,7 @@ def simulate(
                 temperature=temperature,
                 corner=corner,
                 jobs=workers,
+                workers=cluster,
                 checkpoint=where / "transient",
                 progress=advance,
             )
@@ -190,6 +204,14 @@ def simulate(
         [*console.metric_rows(metrics), *_more(metrics)],
     )
     console.say(f"figures: {printable(where)}{os.sep}*.png")
+
+
+def _open(scheduler: str, jobs: int, *, ngspice: bool) -> Cluster:
+    if not 1 <= jobs <= simulations.MOST_JOBS:
+        raise UsageError(f"--jobs {jobs}: at least 1 is needed, and at most {simulations.MOST_JOBS}")
+    cluster = console.hold(open_cluster(scheduler, jobs, ngspice=ngspice))
+    console.notes(cluster.notes)
+    return cluster
 
 
 def _check_device(device: str, monte_carlo: int | None, engine: str) -> None:

@@ -13,6 +13,8 @@ from analognet.design import Design
 from analognet.metrics import Metrics
 from analognet.names import printable
 from analognet.simulation import provenance
+from analognet.units import engineering
+from analognet.workers import Workers
 
 _WORDS = {
     "accuracy": "accuracy",
@@ -33,6 +35,7 @@ def sweep(
     transitions: int,
     seed: int,
     jobs: int,
+    cluster: Workers | None,
     json: bool,
 ) -> None:
     """Measure every combination, each in a file of its own under `<directory>/sweep`, and print the front.
@@ -53,6 +56,7 @@ def sweep(
             transitions=transitions,
             seed=seed,
             jobs=jobs,
+            workers=cluster,
             options={k: v for k, v in fixed.items() if k not in axes},
             progress=advance,
         )
@@ -94,4 +98,4 @@ def _shown(key: str, value: float | None) -> str:
         return f"{_WORDS[key]} {100 * value:.2f} %"
     if key == "cost":
         return f"{_WORDS[key]} {value:.2f} USD"
-    return f"{_WORDS[key]} {console.engineering(value, 's' if key == 'latency_s' else 'J')}"
+    return f"{_WORDS[key]} {engineering(value, 's' if key == 'latency_s' else 'J')}"

@@ -25,6 +25,7 @@ from analognet.loading.files import read_regular
 from analognet.loading.metadata import DATASETS
 from analognet.names import file_stem, printable
 from analognet.network import Network
+from analognet.units import engineering
 
 RANDOM_INPUTS = 1000
 RESULT_LIMIT = 64 << 20  # bytes of what simulate --json wrote
@@ -156,9 +157,8 @@ def sweep(
     rows = [
         (
             ("* " if p.label in front else "  ") + p.label,
-            f"{100 * (1 - p.error):.2f} %, {console.engineering(p.latency_s, 's')}, "
-            f"{console.engineering(p.energy_j, 'J')}, "
-            + ", ".join(f"{n} {r}" for r, n in p.used.items() if n),
+            f"{100 * (1 - p.error):.2f} %, {engineering(p.latency_s, 's')}, "
+            f"{engineering(p.energy_j, 'J')}, " + ", ".join(f"{n} {r}" for r, n in p.used.items() if n),
         )
         for p in points
     ]
@@ -241,13 +241,13 @@ def _rows(result: flow.Result) -> list[tuple[str, str]]:
         ("cycles between inferences", str(details["interval_cycles"])),
         (
             "energy of one inference",
-            f"{console.engineering(result.energy.nominal_j, 'J')}, between {console.engineering(low, 'J')} and "
-            f"{console.engineering(high, 'J')}; static power apart",
+            f"{engineering(result.energy.nominal_j, 'J')}, between {engineering(low, 'J')} and "
+            f"{engineering(high, 'J')}; static power apart",
         ),
-        ("energy of the operations alone", console.engineering(result.energy.floor_j, "J")),
+        ("energy of the operations alone", engineering(result.energy.floor_j, "J")),
     ]
     if result.energy.static_w is not None:
-        rows.append(("static power", console.engineering(result.energy.static_w, "W")))
+        rows.append(("static power", engineering(result.energy.static_w, "W")))
     if result.verification is not None:
         checks = ", ".join(f"{c.engine} {c.mismatches}" for c in result.netlists)
         rows.append(

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any, Final
 
 from analognet.comparison.accuracy import effective_bits
-from analognet.comparison.analog import input_adcs
+from analognet.comparison.ends import input_adcs
 from analognet.comparison.plan import Subject
 from analognet.comparison.stages import Outcome
 from analognet.digital.synthesis import TARGETS
 from analognet.metrics import wilson
 from analognet.report.value import ROWS
+from analognet.units import engineering
 
+MANY_TRANSITIONS: Final = 10  # from so many on their worst is taken for the worst
 ADCS: Final = "board"  # the converters that bring voltages to a digital network: parts one can buy
 Cell = dict[str, Any]
 
@@ -229,12 +231,17 @@ def _proven(
 
 
 def _fpga_figures(chosen: Subject, cells: dict[str, Cell], value: dict[str, Any]) -> None:
-    spent = value["energy"]
+    spent, rate, static = value["energy"], value["throughput_hz"], value["energy"]["static_w"]
     how = "toggles of its netlist" if spent["activity_j"] is not None else "operations, times FPGA over ASIC"
-    energy = cell(spent["nominal_j"], spent["band_j"], note=f"estimate from {how}; static power apart")
+    # a circuit's quiescent power is in its energy, so an FPGA's static power is in its own
+    rest = static / rate if static is not None and rate else 0.0
+    low, high = spent["band_j"]
+    told = (
+        f"{engineering(rest, 'J')} of it static power of the whole device" if rest else "without static power"
+    )
+    energy = cell(spent["nominal_j"] + rest, (low + rest, high + rest), note=f"estimate from {how}; {told}")
     cells["energy_j"] = cells["energy_digital_in_j"] = energy
     cells["energy_per_op_j"] = _operations(chosen, energy)
-    static = spent["static_w"]
     cells["idle_w"] = cell(static, missing=None if static is not None else "static power is not known")
     clocks = value["fmax_seeds_hz"]
     if not clocks:
@@ -251,12 +258,10 @@ def _fpga_figures(chosen: Subject, cells: dict[str, Cell], value: dict[str, Any]
     rates = (min(clocks) / interval, max(clocks) / interval) if len(clocks) > 1 else None
     cells["throughput_hz"] = cell(value["throughput_hz"], rates, len(clocks), f"every {interval} cycles")
     _with_adcs(chosen, cells, value["latency_s"])
-    low, high = spent["band_j"]
-    rate, still = value["throughput_hz"], static or 0.0
     cells["power_w"] = cell(
-        spent["nominal_j"] * rate + still,
-        (low * rate + still, high * rate + still),
-        note="estimate" if static is not None else "estimate, without static power",
+        energy["value"] * rate,
+        (energy["low"] * rate, energy["high"] * rate),
+        note="estimate" if rest else "estimate, without static power",
     )
 
 
@@ -309,6 +314,7 @@ def _analog(chosen: Subject, found: Outcome, name: str) -> dict[str, Any]:
         "title": f"Circuit, {name}",
         "about": f"{about}, {part}" if part else about,
         "part": part,
+        "chip": chip,
         "cells": _filled(cells, _why(chosen, found, f"{name}/convert")),
     }
 
@@ -354,12 +360,14 @@ def _analog_time(chosen: Subject, found: Outcome, cells: dict[str, Cell], name: 
     settling, spent = value["latency_1_percent_s"], value["energy_1_percent_j"]
     worst = value["latency_s"]
     guess = value["estimate"]
-    longest, told = worst, "worst of n transitions"
+    longest, told, few = worst, "worst of n transitions", False
     if guess is not None and guess["worst_s"]:
         longest = max(worst, guess["worst_s"])
         told += f"; upper end: worst of {guess['transitions']} by the estimate"
-    cells["latency_s"] = cell(worst, (settling["median"], longest), n, told)
-    cells["throughput_hz"] = cell(1 / worst, (1 / longest, 1 / settling["median"]), n)
+    elif n < MANY_TRANSITIONS:
+        told, few = f"worst of {n} transitions: too few to know how much longer others take", True
+    cells["latency_s"] = cell(worst, (settling["median"], longest), n, told) | {"few": few}
+    cells["throughput_hz"] = cell(1 / worst, (1 / longest, 1 / settling["median"]), n, told) | {"few": few}
     # the power hardly changes with time: what takes longer takes as much more
     energy = cell(value["energy_j"], (spent["median"], value["energy_span_j"][1] * longest / worst), n)
     cells["energy_j"] = energy
@@ -384,7 +392,7 @@ def _analog_boards(found: Outcome, cells: dict[str, Cell], name: str) -> None:
         return
     p, n = value["accuracy_percentiles"], value["boards"]
     cells["boards_accuracy"] = cell(
-        value["accuracy_mean"], (p["5"], p["95"]), n, f"{n} boards, {value['images']} inputs"
+        value["accuracy_mean"], (p["5"], p["95"]), n, f"{value['images']} inputs on each"
     )
     cells["yield"] = cell(value["yield"], value["yield_ci95"], n, f"at least {100 * value['limit']:.2f} %")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +12,8 @@ import numpy as np
 
 from analognet import storage
 from analognet.comparison import assemble, plan
-from analognet.comparison.stages import Gap, Progress, run
+from analognet.comparison.clock import Progress
+from analognet.comparison.stages import Gap, run
 from analognet.comparison.store import Result, Store
 from analognet.data import Dataset
 from analognet.kept_logs import cache_directory
@@ -83,7 +84,9 @@ def compare(
         fpgas=fpgas,
     )
     stages = plan.stages(chosen, jobs=workers, checkpoints=store.checkpoints())
-    found = run(stages, store, progress)
+    found = run(stages, store, progress, side_by_side=workers > 1)
+    left_out = plan.left_out(chosen, stages, jobs=workers, checkpoints=store.checkpoints())
+    found = replace(found, gaps=(*found.gaps, *left_out))
     value = assemble.assemble(chosen, stages, found)
     report = json.loads(storage.to_json(value))
     files = rendered(report, store)

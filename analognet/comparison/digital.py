@@ -18,6 +18,7 @@ from analognet.digital.cache import digest
 from analognet.digital.schedule import DEFAULT_LANES
 from analognet.network import Array, Network
 
+LANE: Final = "digital"
 BITS: Final = 8
 SMALL_BUDGET: Final = 4  # multipliers a layer where a device has no hard ones
 SWEEP_BITS: Final = (4, 6, 8)
@@ -41,6 +42,7 @@ def stages(network: Network, calibration: Array, data: Dataset, settings: Settin
             base,
             lambda advance: integer(made, data),
             0.2,
+            LANE,
         )
     ]
     proven: set[tuple[int, ...]] = set()
@@ -55,7 +57,8 @@ def stages(network: Network, calibration: Array, data: Dataset, settings: Settin
                 f"FPGA {target}: VHDL proven, synthesised, placed",
                 base | {"target": target, "verify": verify, "seeds": list(seeds)},
                 _device(network, calibration, data, target, verify, seeds),
-                12.0 + 14.0 * len(seeds) * max(1.0, heavy**0.5 / 2),
+                18.0 + 14.0 * len(seeds) * max(1.0, heavy**0.5 / 2),
+                LANE,
             )
         )
     if not settings.quick:
@@ -66,6 +69,7 @@ def stages(network: Network, calibration: Array, data: Dataset, settings: Settin
                 base | {"sweep": [SWEEP_BITS, SWEEP_LANES]},
                 lambda advance: alternatives(network, calibration, data, advance),
                 50.0 * max(1.0, heavy**0.5 / 2),
+                LANE,
             )
         )
     return found

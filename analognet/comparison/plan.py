@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from analognet.comparison import analog, digital, processors
-from analognet.comparison.settings import Settings, choose
-from analognet.comparison.stages import Advance, Gap, Stage, gap_of
+from analognet.comparison import analog, at_rest, digital, processors
+from analognet.comparison.settings import QUICK_FPGAS, Settings, choose
+from analognet.comparison.stages import LEFT_OUT, Advance, Gap, Stage, gap_of
 from analognet.comparison.store import Result
 from analognet.data import Dataset, load_data
 from analognet.design import Design, convert, versions
@@ -88,7 +88,7 @@ def subject(
         if len(inputs) < 2:
             raise UsageError("a comparison needs data with at least 2 inputs")
         limited = images is not None and images < len(inputs)
-        inputs = analog.first(inputs, images) if images is not None else inputs
+        inputs = inputs if images is None else inputs.first(images)
         calibration, told = _calibration(inputs, network)
         designs, gaps = _designs(loaded, names, topology, calibrate)
         return Subject(
@@ -157,11 +157,11 @@ def stages(chosen: Subject, *, jobs: int, checkpoints: Path) -> list[Stage]:
             f"float on {device}: time of an inference in tinygrad",
             common | {"batch": s.batch, "quick": s.quick, "machine": dict(processors.machine())},
             _loaded(processors.stage(network, data, device, (1, s.batch), s.quick)),
-            4.0,
+            4.0,  # alone, in no lane: what else runs would be in its time
         )
         for device in chosen.devices or (processors.PROCESSOR,)
     ]
-    many = analog.first(data, s.solver_images)
+    many = data.first(s.solver_images)
     if IDEAL in chosen.designs and IDEAL not in chosen.technologies:
         ideal = chosen.designs[IDEAL]
         found.append(
@@ -169,27 +169,51 @@ def stages(chosen: Subject, *, jobs: int, checkpoints: Path) -> list[Stage]:
                 f"{IDEAL}/solver",
                 "ideal parts: the mapping alone",
                 {"netlist": provenance(ideal)["netlist_sha256"], "data": data.digest, "images": len(many)},
-                lambda advance: analog.operating_points(ideal, many, "solver", jobs, advance),
+                lambda advance: at_rest.operating_points(ideal, many, "solver", jobs, advance),
                 0.5,
+                analog.LANE,
             )
         )
     for name in chosen.technologies:
         if name in chosen.designs:
-            found += analog.stages(
+            circuit = analog.Circuit(
                 name,
                 chosen.designs[name],
                 data,
                 s,
-                loaded=chosen.loaded,
-                model=None if chosen.data is None else chosen.model,
-                again=_again(chosen, name),
-                jobs=jobs,
-                checkpoints=checkpoints,
+                chosen.loaded,
+                None if chosen.data is None else chosen.model,
+                _again(chosen, name),
+                jobs,
+                checkpoints,
             )
+            found += analog.stages(circuit)
     found += digital.stages(network, digital.calibration_rows(chosen.calibration), data, s)
-    heavy = ("/boards", "/alternatives", "/device")
-    # dear ones last, in their order: what is cheap is kept whatever happens
-    return sorted(found, key=lambda stage: any(part in stage.name for part in heavy))
+    return sorted(found, key=_order)
+
+
+def left_out(chosen: Subject, measured: Sequence[Stage], *, jobs: int, checkpoints: Path) -> tuple[Gap, ...]:
+    """What a quick comparison does not measure, as gaps: the stages that a whole one has beside it."""
+    s = chosen.settings
+    if not s.quick:
+        return ()
+    whole = choose(chosen.network, False, s.seed, None if s.fpgas == QUICK_FPGAS else s.fpgas)
+    names = {stage.name for stage in measured}
+    return tuple(
+        Gap(stage.name, stage.title, LEFT_OUT, "run again without --quick")
+        for stage in stages(replace(chosen, settings=whole), jobs=jobs, checkpoints=checkpoints)
+        if stage.name not in names
+    )
+
+
+def _order(stage: Stage) -> int:
+    """Times of this machine first; what is dear after what is cheap, which is kept whatever happens; at the
+    end what cannot have others beside it.
+    """
+    dear = any(part in stage.name for part in ("/boards", "/device", "/alternatives"))
+    if not stage.lane:
+        return 3 if dear else 0
+    return 2 if dear else 1
 
 
 def _loaded(work: Callable[[Advance], Result]) -> Callable[[Advance], Result]:

@@ -13,7 +13,8 @@ from typing import Any, Final
 from analognet import storage
 from analognet.comparison import plan
 from analognet.comparison.assemble import evidence, rounded
-from analognet.comparison.stages import Gap, Progress, run
+from analognet.comparison.clock import Progress
+from analognet.comparison.stages import Gap, run
 from analognet.comparison.store import Store
 from analognet.data import load_data
 from analognet.errors import InputError, UsageError
@@ -113,8 +114,10 @@ def reproduce(
             raise InputError(f"the {what} is another than the report's: SHA-256 {now[:12]}, not {then[:12]}")
     with TemporaryDirectory(prefix="analognet-") as temporary:
         store = Store(Path(temporary))
-        every = plan.stages(chosen, jobs=plan.workers(jobs), checkpoints=store.checkpoints())
-        found = run([s for s in every if s.name in wanted], store, progress)
+        workers = plan.workers(jobs)
+        every = plan.stages(chosen, jobs=workers, checkpoints=store.checkpoints())
+        again = [s for s in every if s.name in wanted]
+        found = run(again, store, progress, side_by_side=workers > 1)
     then = {s["name"]: s for s in held["stages"]}
     compared = []
     for name, result in found.results.items():

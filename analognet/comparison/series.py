@@ -48,11 +48,17 @@ def _steps(chosen: Subject, found: Outcome) -> list[dict[str, Any]]:
         if (result := found.results.get(stage)) is not None:
             rows.append(_step(stage.split("/")[0], label, result.value["accuracy"], result.value["images"]))
     for name in chosen.technologies:
-        rows += _technology_steps(found, name)
+        rows += _technology_steps(found, name, _kind(chosen, name))
     return rows
 
 
-def _technology_steps(found: Outcome, name: str) -> list[dict[str, Any]]:
+def _kind(chosen: Subject, name: str) -> str:
+    """What is made of a technology."""
+    design = chosen.designs.get(name)
+    return "chips" if design is not None and design.technology.process else "boards"
+
+
+def _technology_steps(found: Outcome, name: str, kind: str) -> list[dict[str, Any]]:
     rows = []
     for stage, label in (
         ("solver", "its own parts, no spread"),
@@ -76,7 +82,7 @@ def _technology_steps(found: Outcome, name: str) -> list[dict[str, Any]]:
         rows.append(
             _step(
                 name,
-                f"{name}: {value['boards']} boards, {value['celsius']:g} C",
+                f"{name}: {value['boards']} {kind}, {value['celsius']:g} C",
                 value["accuracy_mean"],
                 value["images"],
             )
@@ -163,6 +169,7 @@ def _boards(chosen: Subject, found: Outcome) -> list[dict[str, Any]]:
         rows.append(
             {
                 "column": column,
+                "kind": _kind(chosen, column),
                 "stage": stage,
                 "celsius": v["celsius"],
                 "images": v["images"],

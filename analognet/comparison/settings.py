@@ -20,18 +20,23 @@ QUICK_OPAMPS: Final = ("opa4192", "opa2810", "tlv9154", "lm358")
 
 @dataclass(frozen=True)
 class Settings:
-    """quick: a first page; ngspice_images, solver_images: inputs at most; boards: of Monte Carlo;
-    corner_boards: at each end of the temperature range; transitions: of the transient; verify: inputs
-    simulated in HDL; seeds: of place and route; fpgas, opamps, opamp_images: what the digital side and
-    the design space try; batch: inferences at once on a processor, beside one; seed: of all draws.
+    """quick: a first page; ngspice_images, chip_images: inputs at most in ngspice, of a board and of a
+    chip in transistors; solver_images: by the solver; boards: of Monte Carlo; corner_boards: at each end of
+    the temperature range; corners: whether those of a process are tried; transitions, chip_transitions: of the
+    transient; verify: inputs simulated in HDL; seeds: of place and route; fpgas, opamps, opamp_images: what the
+    digital side and the design space try; batch: inferences at once on a processor, beside one; seed: of all
+    draws.
     """
 
     quick: bool
     ngspice_images: int
+    chip_images: int
     solver_images: int
     boards: int
     corner_boards: int
+    corners: bool
     transitions: int
+    chip_transitions: int
     verify: int
     seeds: tuple[int, ...]
     fpgas: tuple[str, ...]
@@ -63,10 +68,13 @@ def _choose(network: Network, quick: bool, seed: int) -> Settings:
         return Settings(
             quick=True,
             ngspice_images=20 if large else 200,
+            chip_images=50,
             solver_images=1000,
             boards=20 if large else 100,
             corner_boards=0,
+            corners=False,
             transitions=2 if large else 4,
+            chip_transitions=2,
             verify=20 if large else 100,
             seeds=(1, 2),
             fpgas=QUICK_FPGAS,
@@ -77,10 +85,13 @@ def _choose(network: Network, quick: bool, seed: int) -> Settings:
     return Settings(
         quick=False,
         ngspice_images=200 if large else 1000,
+        chip_images=1000,
         solver_images=100_000,
         boards=1000,
         corner_boards=50 if large else 200,
+        corners=True,
         transitions=6 if large else 20,
+        chip_transitions=6 if large else 20,
         verify=1000,
         seeds=(1, 2) if large else (1, 2, 3),
         fpgas=FPGAS,

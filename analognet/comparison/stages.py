@@ -1,4 +1,4 @@
-"""Stages: what is measured, in an order, each kept when it is done; a stage that fails leaves a gap.
+"""Stages: what is measured, each kept when it is done; a stage that fails leaves a gap.
 
 A stage is a description: its name, what decides its result, and a function of nothing that
 measures. `run` takes from the store what is known, measures the rest, and never lets one stage's
@@ -7,23 +7,29 @@ failure end the others. Only what nobody can go on from ends a run: an interrupt
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from typing import Any, Final
 
+from analognet import process
+from analognet.comparison.clock import Clock, Progress
 from analognet.comparison.store import Result, Store, key_of
 from analognet.errors import AnalogNetError, InputError, SimulatorError, ToolMissing, UsageError
 from analognet.names import printable
+from analognet.workers import in_threads
 
 Advance = Callable[[int, int], None]
 _REASON_LIMIT: Final = 400
+LEFT_OUT: Final = "left out of a quick comparison"  # the reason of a gap that nobody tried to fill
 
 
 @dataclass(frozen=True)
 class Stage:
     """name: unique, `<column>/<what>`; title: for a person; inputs: JSON values that decide the
-    result; measure(advance): does the work; effort: seconds it takes about, to tell the time left.
+    result; measure(advance): does the work; effort: seconds it takes about, to tell the time left;
+    lane: stages of other lanes may be measured at the same time, without one it is alone; before(): further
+    seconds that it takes the first time, such as to tabulate cells.
     """
 
     name: str
@@ -31,6 +37,8 @@ class Stage:
     inputs: Mapping[str, Any]
     measure: Callable[[Advance], Result]
     effort: float = 1.0
+    lane: str = ""
+    before: Callable[[], float] | None = None
 
 
 @dataclass(frozen=True)
@@ -44,17 +52,6 @@ class Gap:
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Where a run stands. part: 0 to 1 of the stage at hand; left_s: None before anything was measured."""
-
-    done: int
-    total: int
-    title: str
-    part: float
-    left_s: float | None
-
-
-@dataclass(frozen=True)
 class Outcome:
     """results and gaps by stage name; keys: content key of each result; measured: stages not in the store."""
 
@@ -65,9 +62,16 @@ class Outcome:
 
 
 def run(
-    stages: Sequence[Stage], store: Store, progress: Callable[[Progress], None] = lambda _: None
+    stages: Sequence[Stage],
+    store: Store,
+    progress: Callable[[Progress], None] = lambda _: None,
+    *,
+    side_by_side: bool = True,
 ) -> Outcome:
-    """Measure what the store does not hold, in order. Raises InputError where the store cannot be written."""
+    """Measure what the store does not hold. Raises InputError where the store cannot be written.
+
+    side_by_side: stages of different lanes are measured at once, those of a lane in their order.
+    """
     store.prepare()
     keys = {stage.name: key_of(stage.name, stage.inputs) for stage in stages}
     if len(keys) != len(stages):
@@ -82,22 +86,33 @@ def run(
         else:
             results[stage.name] = known
     left = [stage for stage in stages if stage.name not in results and stage.name not in refused]
-    clock = _Clock(len(stages), left, progress)
-    for stage in left:
-        clock.begin(stage)
-        try:
-            found = stage.measure(clock.advance)
-        except OSError:  # a full disk is everybody's: what is done is kept, and the run ends
-            raise
-        except Exception as e:
-            refused[stage.name] = gap = gap_of(stage.name, stage.title, e)
-            if isinstance(
-                e, UsageError
-            ):  # a fact about these inputs, such as a device too small: it stays one
-                store.put(keys[stage.name], Result({"refused": asdict(gap)}))
+    clock = Clock(len(stages), left, progress)
+
+    def measure(stage: Stage) -> None:
+        with clock.timed(stage) as advance:
+            try:
+                found = stage.measure(advance)
+            except OSError:  # a full disk is everybody's: what is done is kept, and the run ends
+                raise
+            except Exception as e:
+                refused[stage.name] = gap = gap_of(stage.name, stage.title, e)
+                # a fact about these inputs, such as a device too small: it stays one
+                if isinstance(e, UsageError):
+                    store.put(keys[stage.name], Result({"refused": asdict(gap)}))
+            else:
+                results[stage.name] = store.put(keys[stage.name], found)
+
+    def in_order(lane: Sequence[Stage]) -> None:
+        for stage in lane:
+            if process.unwanted():
+                return  # the run has ended in another lane: nobody asks for what this one would find
+            measure(stage)
+
+    for lanes in _lanes(left, side_by_side):
+        if len(lanes) == 1:
+            in_order(lanes[0])
         else:
-            results[stage.name] = store.put(keys[stage.name], found)
-        clock.end(stage)
+            in_threads(in_order, lanes, len(lanes))
     order = [stage.name for stage in stages]
     return Outcome(
         {name: results[name] for name in order if name in results},
@@ -107,34 +122,16 @@ def run(
     )
 
 
-class _Clock:
-    """How far a run is, and from the efforts and the time so far, how long it will take."""
-
-    def __init__(self, total: int, left: Sequence[Stage], progress: Callable[[Progress], None]) -> None:
-        self.total, self.tell = total, progress
-        self.done = total - len(left)
-        self.ahead = sum(stage.effort for stage in left)
-        self.behind, self.start = 0.0, time.monotonic()
-        self.stage: Stage | None = None
-
-    def begin(self, stage: Stage) -> None:
-        self.stage = stage
-        self.advance(0, 1)
-
-    def advance(self, done: int, total: int) -> None:
-        assert self.stage is not None
-        part = min(1.0, done / total) if total else 0.0
-        worked = self.behind + part * self.stage.effort
-        left = None
-        if worked > 0.02 * (self.behind + self.ahead):
-            left = (time.monotonic() - self.start) / worked * (self.behind + self.ahead - worked)
-        self.tell(Progress(self.done, self.total, self.stage.title, part, left))
-
-    def end(self, stage: Stage) -> None:
-        self.advance(1, 1)
-        self.done += 1
-        self.behind += stage.effort
-        self.ahead -= stage.effort
+def _lanes(stages: Sequence[Stage], side_by_side: bool) -> list[list[list[Stage]]]:
+    """What is measured after one another: each the lanes that run side by side, each its stages in order."""
+    if not side_by_side:
+        return [[list(stages)]]
+    found = []
+    for laned, group in groupby(stages, lambda stage: bool(stage.lane)):
+        held = list(group)
+        names = dict.fromkeys(stage.lane for stage in held)
+        found.append([[s for s in held if s.lane == name] for name in names] if laned else [held])
+    return found
 
 
 def gap_of(name: str, title: str, error: Exception) -> Gap:

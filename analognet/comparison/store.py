@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 from zipfile import BadZipFile
@@ -18,23 +17,12 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from analognet import resources, storage
+from analognet import storage
 from analognet.errors import InputError
 from analognet.names import printable
+from analognet.program import program_digest
 
 _VALUE: Final = "value_json"
-# what no measurement depends on: how results are shown
-_NOT_MEASURING: Final = ("report", "cli", "drawing")
-_NOT_MEASURING_EITHER: Final = (
-    "assemble",
-    "columns",
-    "series",
-    "compare",
-    "reproduce",
-    "plan",
-    "stages",
-    "store",
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,24 +80,3 @@ def key_of(name: str, inputs: Mapping[str, Any]) -> str:
     """The digest of all that decides a stage's result, this program's own text included."""
     text = json.dumps([name, inputs, program_digest()], sort_keys=True, allow_nan=False)
     return storage.digest(text.encode())
-
-
-@cache
-def program_digest() -> str:
-    """SHA-256 of the parts of AnalogNet that measure, cells and constants included."""
-    parts = [f"{name} {storage.digest(path.read_bytes())}" for name, path in sorted(_program())]
-    return storage.digest("\n".join(parts).encode())
-
-
-def _program() -> Iterator[tuple[str, Path]]:
-    root = resources.data("")
-    for suffix in ("*.py", "*.toml", "*.v", "*.vhd"):
-        for path in root.rglob(suffix):
-            name = path.relative_to(root)
-            shows = name.parts[0] == "comparison" and name.stem in _NOT_MEASURING_EITHER
-            if name.parts[0] not in _NOT_MEASURING and not shows:
-                yield name.as_posix(), path
-    for room, directory in (("cells", resources.cells()), ("sky130", resources.sky130())):
-        for path in directory.iterdir():
-            if path.suffix in (".cir", ".toml", ".json", ".npz"):
-                yield f"{room}/{path.name}", path

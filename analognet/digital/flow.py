@@ -122,7 +122,7 @@ def examine(
         device = synthesis.synthesise(verilog, target, seeds=seeds)
         if target.name in tools.NEXTPNR and _small(made.plan):
             say("iverilog simulates the netlist after synthesis and counts toggles")
-            activity = _activity(verilog, target, made, x)
+            activity = _activity(verilog, target, made, x, device.netlist)
     spent = energy.estimate(
         made.quantized,
         made.plan,
@@ -145,8 +145,8 @@ def _small(shape: Plan) -> bool:
     return shape.cycles * sum(shape.lanes) < 60_000
 
 
-def _activity(verilog: str, target: synthesis.Target, made: Design, x: Ints) -> energy.Activity:
-    mapped = synthesis.mapped_netlist(verilog, target)
+def _activity(verilog: str, target: synthesis.Target, made: Design, x: Ints, known: str) -> energy.Activity:
+    mapped = synthesis.mapped_netlist(verilog, target, known)
     return energy.measure_activity(mapped, target.name, made.quantized, made.plan, x)
 
 

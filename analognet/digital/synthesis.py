@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -18,6 +17,7 @@ from analognet.digital.quantized import QuantizedNetwork
 from analognet.errors import UsageError
 from analognet.kept_logs import cache_directory
 from analognet.names import did_you_mean
+from analognet.workers import in_threads
 
 SEEDS: Final = (1, 2, 3)
 RESOURCES: Final = ("LUT", "FF", "DSP", "BRAM")
@@ -109,7 +109,7 @@ class Synthesis:
 
     used and available: units per resource of `RESOURCES`; after routing as nextpnr counts
     them, else as the netlist's cells add up. fmax_hz: one per seed, in the order of `seeds`;
-    empty where nothing was routed.
+    empty where nothing was routed. netlist: its JSON text, empty where the rest comes from the cache.
     """
 
     target: str
@@ -122,6 +122,7 @@ class Synthesis:
     wall_s: float = 0.0
     cached: bool = False
     reports: dict[str, str] = field(default_factory=dict)  # file name -> text
+    netlist: str = ""
 
     @property
     def fmax_median_hz(self) -> float | None:
@@ -178,8 +179,7 @@ def synthesise(
         fmax: list[float] = []
         if target.nextpnr and route:
             (directory / "netlist.json").write_text(netlist)
-            with ThreadPoolExecutor(max_workers=2) as pool:
-                routed = list(pool.map(lambda seed: _route(directory, target, seed, timeout_s), seeds))
+            routed = in_threads(lambda seed: _route(directory, target, seed, timeout_s), seeds, 2)
             for seed, (report, route_log, seconds) in zip(seeds, routed, strict=True):
                 reports[f"nextpnr_seed{seed}.log"] = route_log
                 fmax.append(report.fmax_hz)
@@ -197,19 +197,18 @@ def synthesise(
         reports=reports,
     )
     store_cached(place, asdict(result))
-    return result
+    return replace(result, netlist=netlist)
 
 
-def mapped_netlist(verilog: str, target: Target) -> str:
+def mapped_netlist(verilog: str, target: Target, known: str = "") -> str:
     """The Verilog of the netlist that is placed and routed: cells of the target, each net once.
 
     Names of the source are dropped, so that every net has a single name and its toggles are
-    counted once.
+    counted once. known: that netlist as JSON, where it is at hand.
     """
     with TemporaryDirectory(prefix="analognet-synth-") as temporary:
         directory = Path(temporary)
-        text, _, _, _ = _yosys(verilog, target, directory)
-        netlist = json.loads(text)
+        netlist = json.loads(known or _yosys(verilog, target, directory)[0])
         netlist["modules"][vhdl.TOP]["netnames"] = {}
         (directory / "mapped.json").write_text(json.dumps(netlist))
         _passes(directory, ["read_json mapped.json", "write_verilog -noattr mapped.v"])

@@ -17,7 +17,6 @@ from analognet.drawing.symbols import (
     diode,
     dot,
     drawing,
-    engineering,
     ground,
     inverting,
     port,
@@ -28,6 +27,7 @@ from analognet.drawing.symbols import (
     wire,
 )
 from analognet.interchange.elements import Element, cell_elements
+from analognet.units import engineering
 
 Values = Mapping[str, str]  # element name -> `Rin 10 k`
 Layout = Callable[[Any, Values], None]

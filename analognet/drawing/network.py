@@ -17,7 +17,6 @@ from analognet.drawing.symbols import (
     diode,
     dot,
     drawing,
-    engineering,
     ground,
     port,
     resistor,
@@ -25,6 +24,7 @@ from analognet.drawing.symbols import (
     to_svg,
     wire,
 )
+from analognet.units import engineering
 
 if TYPE_CHECKING:
     from analognet.design import Design

@@ -10,10 +10,6 @@ import schemdraw.elements as elm
 
 UNIT: Final = 2.0  # length of a two-terminal part
 FONT: Final = 10.0
-_PREFIXES: Final = (
-    *((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, "")),
-    *((1e-3, "m"), (1e-6, "u"), (1e-9, "n"), (1e-12, "p"), (1e-15, "f")),
-)
 
 Point = tuple[float, float]
 
@@ -30,14 +26,6 @@ def to_svg(drawn: Any) -> bytes:
     """The same drawing always gives the same bytes."""
     data: bytes = drawn.get_imagedata("svg")
     return data.replace(b"stroke-dasharray:-;", b"").rstrip() + b"\n"
-
-
-def engineering(value: float, unit: str = "") -> str:
-    """Three digits, with an SI prefix: 4.02 k."""
-    for factor, prefix in _PREFIXES:
-        if abs(value) >= factor * 0.9995:
-            return f"{value / factor:.3g} {prefix}{unit}".rstrip()
-    return f"{value:.3g} {unit}".rstrip()
 
 
 def resistor(drawn: Any, a: Point, b: Point, label: str = "", side: str = "top") -> Any:

@@ -31,8 +31,12 @@ _LATEX: Final = {
     "[": r"{[}",  # after \\ it would begin an option
     "]": r"{]}",
     "µ": r"\textmu{}",
+    "°": r"\textdegree{}",
 }
-_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$=:@^])")
+# marks of Markdown and of its dialects: anywhere, or before a word, where a link or an emoji may begin; and what a
+# line may begin with
+_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]#!|~$@^]|(?<=\])[(:]|[.:](?=[^\W\d]))")
+_MARKDOWN_START: Final = re.compile(r"^(\s*\d*)([-+=:.)])(?!\d)")
 _LONG: Final = 2000
 _LABEL: Final = 48  # characters
 
@@ -50,7 +54,8 @@ def to_latex(text: object) -> str:
 def to_markdown(text: object) -> str:
     """For running text and table cells, HTML included: every mark that could mean something is escaped."""
     safe = html.escape(printable(text, _LONG), quote=False)
-    return re.sub(r"(?i)\b(www|https?|ftp)(?=\\?[.:])", r"\1&#8203;", _MARKDOWN.sub(r"\\\1", safe))
+    marked = _MARKDOWN_START.sub(r"\1\\\2", _MARKDOWN.sub(r"\\\1", safe))
+    return re.sub(r"(?i)\b(www|https?|ftp)(?=\\?[.:])", r"\1&#8203;", marked)
 
 
 def to_csv(text: object) -> str:

@@ -15,14 +15,15 @@ FIGURES: Final = (
         "What does an inference cost, and how long does it take?",
         "Energy over latency of one inference, without converters; the open mark adds them. Small marks are other "
         "designs of the same network, in the table below: circuits by the estimate, FPGAs by operations and clock "
-        "alone; full marks are those that no other beats. A processor whose energy cannot be measured is a line.",
+        "alone; full marks are those that no other beats in all of latency, energy, accuracy "
+        "and cost. A processor whose energy cannot be measured is a line.",
         figures_energy.energy_latency,
     ),
     (
         "accuracy_steps",
         "What does each step from float to a fabricated circuit cost?",
         "Accuracy on the same inputs; in brackets the points against float. A bar is the 5th to 95th percentile of "
-        "boards made of parts with spread.",
+        "boards made of parts with spread, or of chips whose devices differ.",
         figures_accuracy.steps,
     ),
     (
@@ -34,9 +35,9 @@ FIGURES: Final = (
     ),
     (
         "boards",
-        "How many of the boards that are built will work?",
-        "Left: the share of boards that reaches at least an accuracy. Right: what each kind of spread costs alone, "
-        "with its standard error.",
+        "How many of those that are built will work?",
+        "Left: the share of boards or chips that reaches at least an accuracy. Right: what each kind of spread costs "
+        "alone, with its standard error.",
         figures_accuracy.boards,
     ),
     (

@@ -73,13 +73,14 @@ def boards(report: Report) -> Figure | None:
     grid = drawn.subplots(len(columns), 2, squeeze=False, width_ratios=(1.25, 1))
     for (left, right), column in zip(grid, columns, strict=True):
         mine = [b for b in held if b["column"] == column]
+        kind = mine[0]["kind"]
         for k, b in enumerate(mine):
             _distribution(left, b, CYCLE[k % len(CYCLE)])
         left.axvline(100 * mine[0]["limit"], color=RED, lw=1, ls="--", label="limit of the yield")
         left.set(
-            xlabel=f"accuracy on {mine[0]['images']} inputs, %", ylabel="share of boards", ylim=(0, 1.02)
+            xlabel=f"accuracy on {mine[0]['images']} inputs, %", ylabel=f"share of {kind}", ylim=(0, 1.02)
         )
-        left.set_title(to_figure(f"{column}: boards that reach at least this"))
+        left.set_title(to_figure(f"{column}: {kind} that reach at least this"))
         ends = [r / b["images"] for b in mine for r in (b["right"][0], b["right"][-1])]
         left.set_xlim(_near([*ends, mine[0]["limit"]]))
         left.legend(loc="lower left", fontsize=7)
@@ -97,7 +98,7 @@ def _distribution(axes: Any, b: Any, colour: str) -> None:
         np.append(1.0, reach),
         where="pre",
         color=colour,
-        label=f"{b['celsius']:g} °C, {b['boards']} boards",
+        label=f"{b['celsius']:g} °C, {b['boards']} {b['kind']}",
     )
     axes.plot([x[-1], x[-1]], [reach[-1], 0], color=colour)
 

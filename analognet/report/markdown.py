@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from analognet.report.drawing import Drawn
 from analognet.report.escape import to_markdown as e
 from analognet.report.methods import methods
-from analognet.report.table import rows
+from analognet.report.table import Shown, further, remarks, rows
 from analognet.report.value import Report
 
 
@@ -30,6 +30,16 @@ def render(report: Report, figures: Sequence[Drawn]) -> str:
         "",
     ]
     lines += table(report)
+    shown = [row for row, _ in rows(report)]
+    lines += ["", "What the rows mean:", "", *(f"- {e(row.title)}: {e(row.meaning)}" for row in shown)]
+    for told, part in (("How figures were found:", "note"), ("Why cells are empty:", "missing")):
+        found = remarks(report, part)
+        if found:
+            lines += ["", told, ""]
+        for column, said in found:
+            lines += [
+                f"- {e(column)}: " + ". ".join(f"{e(', '.join(names))}: {e(words)}" for words, names in said)
+            ]
     if report["gaps"]:
         lines += ["", "## Gaps", "", "| not measured | reason | what would fill it |", "|---|---|---|"]
         lines += [f"| {e(g['title'])} | {e(g['reason'])} | {e(g['fix'])} |" for g in report["gaps"]]
@@ -42,6 +52,9 @@ def render(report: Report, figures: Sequence[Drawn]) -> str:
             "",
             e(figure.caption),
         ]
+    for title, heads, held in further(report):
+        lines += ["", f"## {title}", "", f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+        lines += ["| " + " | ".join(e(text) for text, _ in row) + " |" for row in held]
     lines += ["", "## Methods", ""]
     lines += [paragraph for said in how.paragraphs for paragraph in (e(said), "")]
     lines += [*(f"- {e(note)}" for note in report["notes"])]
@@ -59,9 +72,15 @@ def table(report: Report) -> list[str]:
         "|---|" + "---|" * len(columns),
     ]
     for row, cells in rows(report):
-        shown = [e(c.main) + (f"<br>({e(c.band)})" if c.band else "") for c in cells]
+        shown = [e(c.main) + _beside(c) for c in cells]
         lines.append(f"| {e(row.title)} | " + " | ".join(shown) + " |")
     return lines
+
+
+def _beside(shown: Shown) -> str:
+    """A cell's band and over how many it was found, in brackets on a line of their own."""
+    told = ", ".join(e(part) for part in (shown.band, shown.n) if part)
+    return f"<br>({told})" if told else ""
 
 
 def _code(text: str) -> list[str]:

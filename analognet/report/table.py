@@ -15,12 +15,13 @@ DASH: Final = "\N{EN DASH}"
 
 @dataclass(frozen=True)
 class Shown:
-    """A cell in words. main: the value, or a dash; band, note: beside it, may be empty; missing: why there
-    is no value; order: to sort by, None last.
+    """A cell in words. main: the value, or a dash; band, n, note: beside it, may be empty; missing: why
+    there is no value; order: to sort by, None last.
     """
 
     main: str
     band: str
+    n: str
     note: str
     missing: str
     order: float | None
@@ -30,17 +31,15 @@ def shown(row: Row, cell: Cell) -> Shown:
     """A cell of one row."""
     if row.unit == "text":
         text = str(cell.get("text") or "")
-        return Shown(text or DASH, "", "", "" if text else str(cell["missing"] or ""), None)
+        return Shown(text or DASH, "", "", "", "" if text else str(cell["missing"] or ""), None)
     value = cell["value"]
     if value is None:
-        return Shown(DASH, "", "", str(cell["missing"] or ""), None)
+        return Shown(DASH, "", "", "", str(cell["missing"] or ""), None)
     band = ""
     if cell["low"] is not None:
         band = between(row, cell["low"], cell["high"])
-    note = [f"n = {cell['n']}"] if cell["n"] is not None else []
-    if cell["note"]:
-        note.append(str(cell["note"]))
-    return Shown(quantity(row, value), band, "; ".join(note), "", float(value))
+    n = f"n = {cell['n']}" if cell["n"] is not None else ""
+    return Shown(quantity(row, value), band, n, str(cell["note"] or ""), "", float(value))
 
 
 def quantity(row: Row, value: float) -> str:
@@ -80,6 +79,67 @@ def rows(report: Report) -> list[tuple[Row, list[Shown]]]:
         cells = [shown(row, column["cells"][row.key]) for column in report["columns"]]
         if any(cell.main != DASH for cell in cells):
             found.append((row, cells))
+    return found
+
+
+def further(report: Report) -> list[tuple[str, tuple[str, ...], list[list[tuple[str, Any]]]]]:
+    """Further tables: title, headings, rows of (shown, what to sort by)."""
+    made: list[tuple[str, tuple[str, ...], list[list[tuple[str, Any]]]]] = []
+    space = report["series"]["design_space"]
+    if space:
+        made.append(
+            (
+                "Other designs of the same network",
+                ("design", "latency", "energy", "accuracy", "parts and board", "unbeaten"),
+                [
+                    [
+                        (f"{p['column']}: {p['label']}", f"{p['column']}: {p['label']}"),
+                        (quantity(BY_KEY["latency_s"], p["latency_s"]), p["latency_s"]),
+                        (quantity(BY_KEY["energy_j"], p["energy_j"]), p["energy_j"]),
+                        (f"{100 * p['accuracy']:.2f} % of {p['images']}", p["accuracy"]),
+                        (DASH, 0.0)
+                        if p["cost"] is None
+                        else (quantity(BY_KEY["cost"], p["cost"]), p["cost"]),
+                        ("yes" if p["front"] else "no", int(p["front"])),
+                    ]
+                    for p in space
+                ],
+            )
+        )
+    chips = report["series"]["published"]["chip"]
+    made.append(
+        (
+            "Published chips, energy per operation",
+            ("chip", "node", "precision", "pJ per operation", "kind", "source"),
+            [
+                [
+                    (c["name"], c["name"]),
+                    (f"{1e9 * c['node_m']:.0f} nm", c["node_m"]),
+                    (c["precision"], c["precision"]),
+                    (f"{1 / c['tops_w']:.3g}", 1 / c["tops_w"]),
+                    (c["kind"], c["kind"]),
+                    (c["source"], c["source"]),
+                ]
+                for c in chips
+            ],
+        )
+    )
+    return made
+
+
+def remarks(report: Report, part: str) -> list[tuple[str, list[tuple[str, list[str]]]]]:
+    """What is said beside the cells of the rows shown, `note` or `missing`: column, and for each the rows."""
+    found = []
+    shown = [row for row, _ in rows(report)]
+    for column in report["columns"]:
+        said: dict[str, list[str]] = {}
+        for row in shown:
+            cell = column["cells"][row.key]
+            known = cell["value"] is not None or bool(cell.get("text"))
+            if known == (part == "note") and cell[part]:
+                said.setdefault(str(cell[part]), []).append(row.title)
+        if said:
+            found.append((str(column["title"]), list(said.items())))
     return found
 
 

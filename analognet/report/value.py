@@ -62,8 +62,8 @@ ROWS: Final = (
         "Latency",
         "s",
         -1,
-        "Inputs there to outputs there, no converters. Circuits: worst transition, to 1 % of full scale; band from "
-        "the median transition. FPGAs: cycles over the median clock; band over seeds of place and route. "
+        "Inputs there to outputs there, no converters. Circuits: worst of n transitions, to 1 % of full scale; band "
+        "from the median transition. FPGAs: cycles over the median clock; band over seeds of place and route. "
         "Processors: median call for one input in the device's memory; band 5th to 95th percentile.",
     ),
     Row(
@@ -81,7 +81,9 @@ ROWS: Final = (
         -1,
         "Of the network alone, at full rate, no converters. Circuits: supplies, reference and inputs, in ngspice; band "
         "from the median transition stopped when it has settled to the dearest one run to the worst latency. FPGAs: an "
-        "estimate with its model's band, static power apart. Processors: from a counter of the machine, if it has one.",
+        "estimate with its model's band, and at full rate the static power of the whole device where its clock is "
+        "known. Integers: operations and memory reads alone, in 45 nm. Processors: from a counter of the machine, if "
+        "it has one.",
     ),
     Row(
         "energy_per_op_j",
@@ -103,7 +105,8 @@ ROWS: Final = (
         "Energy, digital in and out",
         "J",
         -1,
-        "Circuits: with input DACs and output comparators. FPGAs: as they are.",
+        "Circuits: with input DACs and output comparators, parts for a board, published silicon for a chip. FPGAs: as "
+        "they are.",
     ),
     Row(
         "latency_analog_in_s",
@@ -117,14 +120,14 @@ ROWS: Final = (
         "Energy, analog in, digital out",
         "J",
         -1,
-        "Circuits: with the output comparators. All others: with one conversion of an ADC an input.",
+        "Circuits: with the output comparators. All others: with one conversion of an ADC an input, parts one can buy.",
     ),
     Row(
         "power_w",
         "Power at full rate",
         "W",
         -1,
-        "Circuits: mean over an inference. FPGAs: energy times throughput, and static power.",
+        "Circuits: mean over an inference. FPGAs: energy times throughput.",
     ),
     Row("idle_w", "Power between inferences", "W", -1, "Circuits: at the zero input. FPGAs: static power."),
     Row("resources", "Resources", "text", 0, "What it is made of."),
@@ -155,14 +158,14 @@ ROWS: Final = (
         "Accuracy as fabricated",
         "%",
         1,
-        "Mean over boards of parts with spread; band: 5th to 95th percentile of the boards.",
+        "Mean over boards of parts, or chips, with spread; band: 5th to 95th percentile of them.",
     ),
     Row(
         "yield",
         "Yield",
         "%",
         1,
-        "Boards that lose at most a point against the float network; band: 95 % Wilson interval.",
+        "Boards or chips that lose at most a point against the float network; band: 95 % Wilson interval.",
     ),
     Row("programmable", "Programmability", "text", 0, "What changing the weights takes."),
 )

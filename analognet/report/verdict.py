@@ -23,7 +23,12 @@ TOPICS: Final = (
     ("energy_digital_in_j", "energy between digital parts", "Energy between digital parts"),
     ("energy_analog_in_j", "energy where the inputs are voltages", "Energy where the inputs are voltages"),
 )
-_WINNERS: Final = {"analog": "the circuit", "fpga": "the FPGA", "float": "the processor"}
+_WINNERS: Final = {
+    "analog": "the circuit",
+    "fpga": "the FPGA",
+    "float": "the processor",
+    "integer": "the digital floor",
+}
 _CERTAIN: Final = 2.0  # standard errors
 
 
@@ -51,6 +56,7 @@ def verdict(report: Report) -> list[str]:
         said += _as_fabricated(report, circuit)
         said += limits(report, circuit["id"])
         said += _help(report, circuit)
+        said += _left_out(report, circuit)
     if not said:
         said.append("Verdict: no circuit was measured, so there is nothing to compare; the gaps say why.")
     return said
@@ -69,7 +75,7 @@ def _in_short(report: Report, circuit: Mapping[str, Any]) -> list[str]:
         if found.better is None:
             neither.append(topic)
         else:
-            told = f"{topic} by {_times(found.factor[1])}" if found.factor else topic
+            told = f"{topic} by a factor of {_times(found.factor[1])}" if found.factor else topic
             (wins if found.better == circuit["id"] else loses).append(told)
     parts = [
         f"{words} {', '.join(topics)}"
@@ -90,10 +96,11 @@ def compared(report: Report, one: str, other: str, key: str) -> Finding | None:
     a, b = cell_of(report, one, key), cell_of(report, other, key)
     if a is None or b is None:
         return None
-    if overlap(a, b):
-        return Finding(key, one, other, None, None)
     more = BY_KEY[key].better > 0
     first_wins = (a["value"] > b["value"]) == more
+    # the worst of a few may be much worse: such a cell can lose, and not win
+    if overlap(a, b) or (a if first_wins else b).get("few"):
+        return Finding(key, one, other, None, None)
     better = one if first_wins else other
     small, large = (a, b) if a["value"] < b["value"] else (b, a)
     factor = None
@@ -119,19 +126,29 @@ def rivals(report: Report, key: str) -> dict[str, str]:
     return found
 
 
+def _digital_floor(report: Report, circuit: Mapping[str, Any], key: str) -> dict[str, str]:
+    """For a chip's own energy: the integers, whose energy is the least a digital chip could take."""
+    if not circuit.get("chip") or key != "energy_j":
+        return {}
+    found = [str(c["id"]) for c in report["columns"] if c["kind"] == "integer"]
+    return {"integer": found[0]} if found else {}
+
+
 def _topic(report: Report, circuit: Mapping[str, Any], key: str, topic: str) -> list[str]:
     own = cell_of(report, circuit["id"], key)
     if own is None:
         return []
     row = BY_KEY[key]
     parts = []
-    for kind, rival in rivals(report, key).items():
+    for kind, rival in {**rivals(report, key), **_digital_floor(report, circuit, key)}.items():
         found, theirs = compared(report, circuit["id"], rival, key), cell_of(report, rival, key)
         if found is None or theirs is None:
             continue
         told = f"{_title(report, rival)} {quantity(row, theirs['value'])}{_busy(report, rival, key)}"
+        told += " (a floor in 45 nm: operations and memory reads alone)" if kind == "integer" else ""
         if found.better is None:
-            parts.append(f"{told}: {NO_DIFFERENCE}")
+            few = f" by {own['n']} transitions" if own.get("few") and not overlap(own, theirs) else ""
+            parts.append(f"{told}: {NO_DIFFERENCE}{few}")
             continue
         winner = _WINNERS["analog" if found.better == circuit["id"] else kind]
         if found.factor is None:
@@ -157,7 +174,13 @@ def _title(report: Report, column: str) -> str:
 def _times(factor: float) -> str:
     if factor < 2:
         return f"{factor:.3g}"
-    return f"{factor:.2g}" if factor < 10 else f"{factor:.0f}" if factor < 1000 else f"{factor:.2g}"
+    return (
+        f"{factor:.2g}"
+        if factor < 10
+        else f"{factor:.0f}"
+        if factor < 100
+        else f"{float(f'{factor:.2g}'):,.0f}"
+    )
 
 
 def _as_fabricated(report: Report, circuit: Mapping[str, Any]) -> list[str]:
@@ -166,8 +189,9 @@ def _as_fabricated(report: Report, circuit: Mapping[str, Any]) -> list[str]:
     if boards is None or good is None:
         return []
     row = BY_KEY["boards_accuracy"]
+    kind = "chips whose devices differ" if circuit.get("chip") else "boards of parts with spread"
     return [
-        f"As fabricated: over {boards['n']} boards of parts with spread {_title(report, circuit['id'])} reaches "
+        f"As fabricated: over {boards['n']} {kind} {_title(report, circuit['id'])} reaches "
         f"{quantity(row, boards['value'])} on average, and {quantity(BY_KEY['yield'], good['value'])} of them "
         f"({quantity(row, low(good))} to {quantity(row, high(good))}) lose at most a point against float."
     ]
@@ -252,6 +276,18 @@ def _help(report: Report, circuit: Mapping[str, Any]) -> list[str]:
     if worst is not None:
         said.append(f"parts without spread of {worst['source']}: {_points(worst['loss'])} of accuracy back")
     return [f"What would help {circuit['title']} most: " + "; ".join(said) + "."] if said else []
+
+
+def _left_out(report: Report, circuit: Mapping[str, Any]) -> list[str]:
+    """What a figure above would be less good for."""
+    cell = cell_of(report, circuit["id"], "latency_s")
+    said = []
+    if cell is not None:
+        where = "the typical corner and 27 °C" if circuit.get("chip") else "27 °C"
+        said.append(f"latency and energy are of {cell['n']} transitions of the nominal circuit at {where}")
+    made = "a chip's wires, routing and pads" if circuit.get("chip") else "a board's tracks"
+    said.append(f"{made} are not in any figure")
+    return [f"Not in these figures of {circuit['title']}: " + "; ".join(said) + "."]
 
 
 def _tried(point: Mapping[str, Any]) -> str:

@@ -6,6 +6,6 @@ for, over everything a network can do to it, and a network is then Kirchhoff's e
 tables. How far it is from the full simulation is measured, not assumed (docs/sky130.md).
 """
 
-from analognet.analog.compact.solve import Solution, solve
+from analognet.analog.compact.solve import Solution, solve, tabulated
 
-__all__ = ["Solution", "solve"]
+__all__ = ["Solution", "solve", "tabulated"]

@@ -31,6 +31,7 @@ from analognet.analog.compact.tables import (
     activation_table,
     amplifier_table,
     common_table,
+    known,
 )
 from analognet.analog.layers import AnalogLayer, AnalogNetwork
 from analognet.errors import InputError, SimulatorError
@@ -123,6 +124,11 @@ def solve(
         power_w=np.concatenate([s.power_w for s in found]),
         beyond=np.concatenate([s.beyond for s in found]),
     )
+
+
+def tabulated(network: AnalogNetwork, cells: Mapping[str, Cell], conditions: Conditions) -> bool:
+    """Whether the tables of a network's cells are in the cache. Raises InputError, as `solve` does."""
+    return known(lambda: prepare(network, cells, conditions, None))
 
 
 def prepare(

@@ -10,8 +10,8 @@ v_out = O(s, i_out, v(inp)), s = v_d + kappa v_out.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +29,7 @@ from analognet.analog.netlist import MODELS, opamp_role, wrap
 from analognet.analog.technology import Technology
 from analognet.errors import InputError
 from analognet.network import Array
+from analognet.workers import in_threads
 
 KAPPA: Final = 0.2
 KNEE_V: Final = 2e-3  # s is sampled densely within this of 0
@@ -40,6 +41,25 @@ COMMON_MODES: Final = 5
 MODE_V: Final = 0.5  # |v(inp)| up to which an amplifier is tabulated
 _TITLE: Final = "* cell table"
 _RECIPE: Final = "2"  # part of a cached table's key: raise it when what is stored changes
+
+
+_only_known: ContextVar[bool] = ContextVar("only_known", default=False)
+
+
+class NotTabulated(Exception):
+    """A table that is not in the cache, where nobody wants it to be made."""
+
+
+def known(make: Callable[[], object]) -> bool:
+    """Whether all tables that `make` asks for are in the cache; none is made."""
+    token = _only_known.set(True)
+    try:
+        make()
+    except NotTabulated:
+        return False
+    finally:
+        _only_known.reset(token)
+    return True
 
 
 @dataclass(frozen=True)
@@ -294,12 +314,13 @@ def _measured(
     cached = _load(path, wanted, len(decks))
     if cached is not None:
         return cached
+    if _only_known.get():
+        raise NotTabulated
 
     def run(deck: str) -> dict[str, Array]:
         return ngspice.run_deck(deck, wanted, points=POINTS, files=files, timeout_s=600.0).vectors
 
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        found = list(pool.map(run, decks))
+    found = in_threads(run, decks, 2)
     buffer = io.BytesIO()
     stacked: dict[str, Any] = {w: np.stack([f[w] for f in found]) for w in wanted}
     np.savez_compressed(buffer, **stacked)
