@@ -566,7 +566,13 @@ def test_a_quick_comparison_names_what_it_leaves_out(tmp_path: Path, monkeypatch
     ]
     assert {gap.reason for gap in left} == {stages.LEFT_OUT}
     whole = replace(chosen, settings=settings.choose(chosen.network, False))
+    planned = plan.stages(whole, jobs=1, checkpoints=tmp_path)
     assert plan.left_out(whole, planned, jobs=1, checkpoints=tmp_path) == ()
+    monkeypatch.setattr(plan, "LARGE_MACS", 1)
+    few = plan.stages(whole, jobs=1, checkpoints=tmp_path)
+    assert {s.name for s in planned} - {s.name for s in few} == {"integer/alternatives"}
+    (gap,) = plan.left_out(whole, few, jobs=1, checkpoints=tmp_path)
+    assert (gap.stage, gap.reason) == ("integer/alternatives", stages.LEFT_OUT_LARGE)
 
 
 def test_column_names_are_safe_and_apart() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from analognet.comparison import analog, at_rest, digital, processors
-from analognet.comparison.settings import QUICK_FPGAS, Settings, choose
-from analognet.comparison.stages import LEFT_OUT, Advance, Gap, Stage, gap_of
+from analognet.comparison.settings import LARGE_MACS, QUICK_FPGAS, Settings, choose
+from analognet.comparison.stages import LEFT_OUT, LEFT_OUT_LARGE, Advance, Gap, Stage, gap_of
 from analognet.comparison.store import Result
 from analognet.data import Dataset, load_data
 from analognet.design import Design, convert, versions
@@ -147,7 +147,16 @@ def _column_names(technologies: Sequence[str]) -> dict[str, str]:
 
 
 def stages(chosen: Subject, *, jobs: int, checkpoints: Path) -> list[Stage]:
-    """Every stage of a comparison, cheap ones and those that others rest on first."""
+    """The stages of a comparison, cheap ones and those that others rest on first."""
+    return [stage for stage in _every(chosen, jobs, checkpoints) if not _too_dear(chosen, stage)]
+
+
+def _too_dear(chosen: Subject, stage: Stage) -> bool:
+    """Nine syntheses of a large network, each of which takes minutes, for marks in a figure."""
+    return chosen.network.macs > LARGE_MACS and stage.name == "integer/alternatives"
+
+
+def _every(chosen: Subject, jobs: int, checkpoints: Path) -> list[Stage]:
     s = chosen.settings
     network, data = chosen.network, chosen.inputs
     common = {"data": data.digest, "images": len(data), "model": chosen.loaded.digest, "versions": versions()}
@@ -193,15 +202,16 @@ def stages(chosen: Subject, *, jobs: int, checkpoints: Path) -> list[Stage]:
 
 
 def left_out(chosen: Subject, measured: Sequence[Stage], *, jobs: int, checkpoints: Path) -> tuple[Gap, ...]:
-    """What a quick comparison does not measure, as gaps: the stages that a whole one has beside it."""
-    s = chosen.settings
-    if not s.quick:
-        return ()
-    whole = choose(chosen.network, False, s.seed, None if s.fpgas == QUICK_FPGAS else s.fpgas)
-    names = {stage.name for stage in measured}
+    """What is not measured by choice, as gaps: what a quick comparison has not, and what a large network gets not."""
+    s, names = chosen.settings, {stage.name for stage in measured}
+    if s.quick:
+        whole = choose(chosen.network, False, s.seed, None if s.fpgas == QUICK_FPGAS else s.fpgas)
+        chosen = replace(chosen, settings=whole)
     return tuple(
-        Gap(stage.name, stage.title, LEFT_OUT, "run again without --quick")
-        for stage in stages(replace(chosen, settings=whole), jobs=jobs, checkpoints=checkpoints)
+        Gap(stage.name, stage.title, LEFT_OUT_LARGE, "analognet vhdl-sweep")
+        if _too_dear(chosen, stage)
+        else Gap(stage.name, stage.title, LEFT_OUT, "run again without --quick")
+        for stage in _every(chosen, jobs, checkpoints)
         if stage.name not in names
     )
 

@@ -21,7 +21,9 @@ from analognet.workers import in_threads
 
 Advance = Callable[[int, int], None]
 _REASON_LIMIT: Final = 400
-LEFT_OUT: Final = "left out of a quick comparison"  # the reason of a gap that nobody tried to fill
+# reasons of gaps that nobody tried to fill
+LEFT_OUT: Final = "left out of a quick comparison"
+LEFT_OUT_LARGE: Final = "left out of a comparison of a large network: each of its syntheses takes minutes"
 
 
 @dataclass(frozen=True)
