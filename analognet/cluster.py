@@ -11,12 +11,15 @@ Dask unpickles what its connections bring, and so runs whatever the other end wa
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib
 import logging
 import pickle
 import platform
 import queue
 import re
+import signal
+import sys
 import tempfile
 import threading
 import time
@@ -49,6 +52,7 @@ LARGEST_PORT: Final = 65535
 AHEAD: Final = (
     3  # tasks handed out for each thread there is: none waits for the next, and a scheduler holds few
 )
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
 _LOOK_S: Final = 1.0  # how often workers are counted while nothing comes
 _RECOUNT: Final = 64  # tasks, after which the workers are counted again
 _NOTES: Final = 3
@@ -269,6 +273,7 @@ def _local(jobs: int) -> Iterator[Client]:
             scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
             silence_logs=logging.CRITICAL,
             local_directory=place,
+            preload=[__name__],
             memory_limit=0,  # as without dask: the system's limits hold
         ) as cluster,
         distributed.Client(cluster, timeout=CONNECT_S, set_as_default=False) as client,
@@ -359,6 +364,11 @@ def difference(ours: Identity, theirs: Identity) -> str | None:
 # --- on a worker
 
 
+def dask_setup(_: Any) -> None:
+    """What dask calls in each worker process of `local`: Ctrl-C, which a terminal tells all of them, is for us."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def _seen(ngspice: bool) -> tuple[Identity, str]:
     return identity(ngspice), _kernels()
 
@@ -376,7 +386,7 @@ def _same(given: bytes) -> bytes:
 
 def _do(given: bytes, who: Identity, task: Any) -> Any:
     """One task. Raises ToolMissing where this worker is not as the client is: it may have come later."""
-    _prepare()
+    prepare()
     if line := difference(who, _identity("ngspice" in who)):
         raise ToolMissing(f"a worker on {printable(platform.node())} {line}")
     work, common = _opened(given)
@@ -384,8 +394,17 @@ def _do(given: bytes, who: Identity, task: Any) -> Any:
 
 
 @cache
-def _prepare() -> None:
+def prepare() -> None:
+    """Once in a worker process: one BLAS thread, and memory that is freed stays with the process.
+
+    Dask's nanny has glibc give back every 64 KiB, and map larger arrays anew each time: of a board's
+    processor time that is a half, for page faults.
+    """
     threadpool_limits(limits=1, user_api="blas")
+    libc = ctypes.CDLL(None)
+    if sys.platform == "linux" and hasattr(libc, "mallopt"):
+        libc.mallopt(_MMAP_THRESHOLD, 32 << 20)  # the most that glibc takes
+        libc.mallopt(_TRIM_THRESHOLD, 1 << 30)
 
 
 _identity = cache(identity)

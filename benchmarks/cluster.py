@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 import json
 import pickle
-import resource
 import subprocess
 import sys
 import tempfile
@@ -26,7 +25,7 @@ from analognet.analog.bench import NOMINAL_C
 from analognet.analog.checkpoint import CHUNK, Counts, Job, plan
 from analognet.analog.right_answers import ALL, Trial, _counted
 from analognet.analog.variation import default_spread
-from analognet.cluster import open_cluster
+from analognet.cluster import open_cluster, prepare
 from analognet.data import load_data
 from analognet.design import Design, convert
 from analognet.errors import InputError
@@ -35,15 +34,19 @@ from analognet.workers import Threads, Workers
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 MILLION = 1_000_000
+EMPTY = 2000  # tasks that do nothing
 
 
 @dataclass(frozen=True)
 class Size:
-    """What decides the costs. rectifiers: neurons that are solved by Newton's method."""
+    """What decides the costs. rectifiers: neurons whose diodes are solved for; later: those behind the first
+    layer, which are found to take longer.
+    """
 
     inputs: int
     weights: int
     rectifiers: int
+    later: int
     images: int
 
 
@@ -97,10 +100,12 @@ class Case:
     @property
     def size(self) -> Size:
         layers = self.design.network.layers
+        rectifying = [len(layer.bias) for layer in layers if layer.activation.name != "linear"]
         return Size(
             self.design.network.n_in,
             sum(layer.weight.size for layer in layers),
-            sum(len(layer.bias) for layer in layers if layer.activation.name != "linear"),
+            sum(rectifying),
+            sum(rectifying[1:]),
             self.images,
         )
 
@@ -124,10 +129,10 @@ def measure(subject: Trial, boards: int) -> Cost:
 
 
 def worker(given: Path, boards: int) -> Cost:
-    import threadpoolctl
+    import distributed.worker  # noqa: F401  # which takes its memory too
 
-    threadpoolctl.threadpool_limits(limits=1, user_api="blas")
-    base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    prepare()
+    base = peak()
     work, common = pickle.loads(given.read_bytes())
     work(common, Job(ALL, boards, 1))  # what a worker works out once
     best = np.inf
@@ -136,15 +141,24 @@ def worker(given: Path, boards: int) -> Cost:
         start = time.process_time()
         work(common, Job(ALL, first, count))
         best = min(best, (time.process_time() - start) / count)
-    return Cost(best, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0, base * 1024.0)
+    return Cost(best, peak(), base)
+
+
+def peak() -> float:
+    """Bytes of resident memory at most, of this program: getrusage's figure is also its parent's."""
+    status = Path("/proc/self/status").read_text()
+    return float(status.partition("VmHWM:")[2].split()[0]) * 1024.0
 
 
 # --- the model
 
 
 def terms(s: Size) -> list[float]:
-    """To make a board's parts and equations; to multiply; to solve rectifiers. Board, images: thousands."""
-    return [s.weights, s.weights * s.images, s.rectifiers * s.images, 1.0]
+    """To make a board's parts and equations; to multiply; to solve rectifiers, twice; and what Python takes."""
+    return [s.weights, s.weights * s.images, s.rectifiers * s.images, s.later * s.images, 1.0]
+
+
+TERMS = ("weights", "weights images", "rectifiers images", "later rectifiers images", "")
 
 
 def fitted(rows: Sequence[Sequence[float]], values: Sequence[float]) -> np.ndarray:
@@ -175,21 +189,22 @@ def told_model(coefficients: np.ndarray, names: Sequence[str]) -> str:
     return " + ".join(f"{c:.3g} {name}".strip() for c, name in zip(coefficients, names, strict=True))
 
 
-def workers() -> None:
+def workers(client_s: float) -> None:
     """Fit to small runs, hold to larger ones, and extrapolate."""
     digits = convert(EXAMPLES / "digits" / "digits.safetensors")
-    small, wide, deep, million = (
+    small, deep, middle, million = (
         convert(network(shape), input_range=(0, 1))
-        for shape in ((200, 100, 10), (300, 100, 10), (400, 300, 100, 10), (1000, 900, 100, 10))
+        for shape in ((200, 100, 10), (200, 100, 60, 10), (400, 300, 100, 10), (1000, 900, 100, 10))
     )
-    fit = [Case(digits, 50, 24), Case(digits, 200, 24), Case(small, 100, 8), Case(wide, 400, 8)]
-    check = [Case(digits, 450, 24), Case(deep, 300, 8), Case(million, 100, 8), Case(million, 1000, 8)]
+    fit = [Case(digits, 50, 40), Case(digits, 200, 40), Case(small, 100, 24), Case(deep, 400, 16)]
+    fit += [Case(middle, 50, 16), Case(middle, 300, 16)]
+    check = [Case(digits, 450, 40), Case(million, 100, 16), Case(million, 1000, 16)]
     extrapolated = [Case(digits, 450, 0)]
     try:
         load_data("mnist")
         mnist = convert(EXAMPLES / "mnist" / "mnist.safetensors")
-        fit.append(Case(mnist, 200, 8))
-        check += [Case(mnist, 1000, 8), Case(mnist, 10_000, 4)]
+        fit += [Case(mnist, 200, 24), Case(mnist, 1000, 16)]
+        check.append(Case(mnist, 10_000, 8))
         extrapolated.append(Case(mnist, 10_000, 0))
     except InputError as e:
         print(f"MNIST is left out: {e}")
@@ -197,7 +212,7 @@ def workers() -> None:
     costs = [measure(trial(c.design, c.images), c.boards) for c in fit]
     time_of = fitted([terms(c.size) for c in fit], [cost.cpu_s for cost in costs])
     space_of = fitted([memory_terms(c.size) for c in fit], [cost.rss for cost in costs])
-    print("\na board's seconds:", told_model(time_of, ("weights", "weights images", "rectifiers images", "")))
+    print("\na board's seconds:", told_model(time_of, TERMS))
     print("a worker's bytes:", told_model(space_of, ("weights", "inputs images", "")))
     print()
     line("", "a board, predicted", "measured", "memory, predicted", "measured")
@@ -216,7 +231,7 @@ def workers() -> None:
     line("---", "---", "---", "---", "---")
     for case in extrapolated:
         board = float(np.dot(time_of, terms(case.size)))
-        at_least = MILLION / CHUNK * CLIENT_S  # the client hands them out
+        at_least = MILLION / CHUNK * client_s  # the client hands them out
         line(
             case.name,
             told(MILLION * board),
@@ -226,8 +241,6 @@ def workers() -> None:
 
 
 # --- a cluster on this machine
-
-CLIENT_S = 1.5e-3  # of the client's processor time for a task and its piece: what `cluster` below measures
 
 
 def run(found: Workers, subject: Trial, boards: int, directory: Path) -> float:
@@ -240,7 +253,8 @@ def run(found: Workers, subject: Trial, boards: int, directory: Path) -> float:
     return time.monotonic() - start
 
 
-def cluster() -> None:
+def cluster() -> float:
+    """Boards on a cluster of this machine; answers the client's seconds for a task and its piece."""
     subject = trial(convert(EXAMPLES / "digits" / "digits.safetensors"), 450)
     print(
         "\ndigits, 450 images: processor seconds of all workers and of the client, wall-clock in brackets\n"
@@ -251,10 +265,9 @@ def cluster() -> None:
         "workers' time, predicted",
         "measured",
         "client's",
-        "a task of the client's",
         "wall",
     )
-    line("---", "---", "---", "---", "---", "---", "---")
+    line("---", "---", "---", "---", "---", "---")
 
     def row(
         title: str, boards: int, predicted: float, spent: float, client: float | None, wall: float
@@ -265,12 +278,12 @@ def cluster() -> None:
             told(predicted) if predicted else "fitted to",
             told(spent),
             "" if client is None else told(client),
-            "" if client is None else told(client * CHUNK / boards),
             f"({told(wall)})",
         )
 
     with tempfile.TemporaryDirectory() as place:
         each = 0.0
+        run(Threads(1), subject, 16, Path(place) / "warm")
         for boards in (100, 300, 1000):
             start = time.process_time()
             wall = run(Threads(1), subject, boards, Path(place) / f"threads{boards}")
@@ -287,14 +300,24 @@ def cluster() -> None:
                     client = time.process_time() - start
                     spent = sum(found.client.run(time.process_time).values()) - before
                     row(f"{count} of a local cluster", boards, each * boards, spent, client, wall)
+                if count == 2:
+                    start = time.process_time()
+                    done = found.each(divmod, 1, [1] * EMPTY)
+                    counts = Counts(Path(place) / "empty", "benchmark")
+                    for k, _ in done:
+                        counts.put(Job(ALL, k * CHUNK, CHUNK), np.zeros(CHUNK, dtype=np.int64))
+                    each_task = (time.process_time() - start) / EMPTY
         kept = list((Path(place) / "threads1000").iterdir())
         taken = sum(p.stat().st_blocks * 512 for p in kept)
         print(f"\npieces: {len(kept)} files of 1,000 boards, {taken / len(kept):.0f} bytes of disk each")
+        print(
+            f"the client, scheduler included: {told(each_task)} for a task that does nothing, and its piece"
+        )
+    return each_task
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--worker"]:
         print(json.dumps(asdict(worker(Path(sys.argv[2]), int(sys.argv[3])))))
     else:
-        cluster()
-        workers()
+        workers(cluster())

@@ -317,6 +317,45 @@ def opamp_sheet() -> Figure:
     return figure
 
 
+def buffer_sheet() -> Figure:
+    """What stands around the op-amp; inside it is `opamp_sheet` with other sizes."""
+    figure, ax = plt.subplots(figsize=(6.4, 3.2))
+    s, cell = Sheet(ax), "out_buffer"
+    s.wire((3, 0.4), (3, 2.6), (5, 1.5), (3, 0.4))
+    s.text(3.2, 2, "-", "left", 11)
+    s.text(3.2, 1, "+", "left", 11)
+    s.text(3.95, 1.5, "op-amp", size=8)
+    s.wire((0.4, 2), (0.8, 2))
+    s.text(0.3, 2, "in", "right", 8)
+    for x, y, name in ((1.3, 2, "ri"), (3.9, 3.3, "rf")):  # lying: the resistor's zigzag turned
+        zigzag = [(x - 0.3 + 0.1 * k, y + d) for k, d in enumerate((0, 0.1, -0.1, 0.1, -0.1, 0.1, 0))]
+        s.wire((x - 0.5, y), *zigzag, (x + 0.5, y))
+        s.text(x, y + 0.3, f"{name} {size(cell, name)}", size=6.5)
+    s.wire((1.8, 2), (3, 2))
+    s.dot(2.4, 2)
+    s.text(2.3, 1.8, "sum", "right", 6.5)
+    s.wire((2.4, 2), (2.4, 3.3), (3.4, 3.3))
+    s.wire((4.4, 3.3), (5.6, 3.3), (5.6, 1.5), (5, 1.5))
+    s.cap(3.9, 4.1, f"cf {size(cell, 'cf')}")
+    s.wire((3.6, 4.1), (2.4, 4.1), (2.4, 3.3))
+    s.wire((4.2, 4.1), (5.6, 4.1), (5.6, 3.3))
+    s.dot(2.4, 3.3)
+    s.dot(5.6, 3.3)
+    s.dot(5.6, 1.5)
+    s.wire((2.6, 1), (3, 1))
+    s.text(2.5, 1, "com", "right", 8)
+    s.wire((5.6, 1.5), (6.6, 1.5))
+    s.text(6.7, 1.5, "out", "left", 8)
+    inside = ("tail", "ip", "psx", "op", "on", "cc", "cn")
+    s.text(
+        3.5,
+        -0.15,
+        "inside, the op-amp's schematic with " + ", ".join(f"{d} {size(cell, d)}" for d in inside),
+        size=6,
+    )
+    return figure
+
+
 def relu_sheet() -> Figure:
     figure, ax = plt.subplots(figsize=(11, 6))
     s, cell = Sheet(ax), "amp_relu"
@@ -447,6 +486,7 @@ def main(directory: Path) -> None:
     figures = {
         "opamp": opamp_sheet(),
         "relu": relu_sheet(),
+        "out_buffer": buffer_sheet(),
         "bias": bias_sheet(),
         "saturating": saturating_sheet(),
         "opamp_bode": bode_figure(),

@@ -35,6 +35,7 @@ from typing import Any
 import numpy as np
 import test_onnx as onnx
 from conftest import ROOT
+from reports import report as sound_report
 
 from analognet import resources, storage
 from analognet.cli.app import run
@@ -1038,6 +1039,174 @@ def command_lines() -> Iterator[Case]:
     )
 
 
+def reports() -> Iterator[Case]:
+    """What reproduce is given: a report decides what is measured, and must not decide what is run."""
+    name = "report.json"
+
+    def hostile(
+        kind: str, content: bytes | Make, words: str, code: int = 3, *options: str, **more: Any
+    ) -> Case:
+        files = {name: content, **more}
+        return Case(f"report: {kind}", ("reproduce", name, *options), code, words, files)
+
+    def changed(
+        kind: str, words: str, change: Callable[[dict[str, Any]], None], code: int = 3, **more: Any
+    ) -> Case:
+        value = sound_report("plain")
+        change(value)
+        return hostile(kind, json.dumps(value).encode(), words, code, *more.pop("options", ()), **more)
+
+    def request(kind: str, words: str, code: int = 3, **entries: Any) -> Case:
+        return changed(kind, words, lambda value: value["request"].update(entries), code)
+
+    whole = json.dumps(sound_report("plain")).encode()
+    yield hostile("empty", b"", "is not JSON")
+    yield hostile("cut off", whole[:-100], "is not JSON")
+    yield hostile("deep", b"[" * 200_000, "is not JSON")
+    yield hostile("no JSON constant", whole.replace(b"0.98", b"NaN", 1), "NaN is not a number that JSON has")
+    yield hostile("infinite", whole.replace(b"0.98", b"-Infinity", 1), "is not a number that JSON has")
+    yield hostile("not UTF-8", b'{"kind": "\xff\xfe"}', "is not JSON")
+    yield hostile("a list", b"[]", "is not what analognet compare writes")
+    yield hostile("another kind", b'{"kind": "\\u001b[31m"}', "is not what analognet compare writes")
+    yield hostile("5000 digits", whole.replace(b"0.98", b"9" * 5000, 1), "is not JSON")
+    yield hostile("400 digits", whole.replace(b"0.98", b"9" * 400, 1), "is damaged")
+    yield hostile("over 64 MiB", sparse(65 << 20), "at most 64 MiB are read")
+    yield hostile("a named pipe", fifo, "is a named pipe")
+    yield hostile("a directory", folder, "is a directory")
+    yield hostile("a link to a device", link_to("/dev/zero"), "is a device")
+    yield Case("report: missing", ("reproduce", "nosuch.json"), 3, "no such file")
+    yield Case("report: a name that cannot be", ("reproduce", "\x1b[31m"), 3, r"\x1b[31m")
+    yield changed("a schema to come", "has schema 99", lambda v: v.update(schema=99))
+    yield changed("a schema with escapes", r"has schema \x1b[31m", lambda v: v.update(schema="\x1b[31m"))
+    for key in ("network", "data", "request", "columns", "series", "stages", "provenance"):
+        yield changed(f"without {key}", f"'{key}'", lambda v, key=key: v.pop(key))
+        yield changed(f"{key} is a number", "is damaged", lambda v, key=key: v.update({key: 7}))
+    yield changed("no columns", "columns must have names", lambda v: v.update(columns=[]))
+    yield changed("a column twice", "columns must have names", lambda v: v["columns"].append(v["columns"][0]))
+    yield changed(
+        "a row with escapes",
+        "unknown row",
+        lambda v: v["columns"][0]["cells"].update({"\x1b[31m": {}}),
+    )
+    for kind, wrong in {"text": "1", "true": True, "a list": [1.0]}.items():
+        yield changed(
+            f"a value is {kind}",
+            "accuracy: value is no number",
+            lambda v, wrong=wrong: v["columns"][0]["cells"]["accuracy"].update(value=wrong),
+        )
+    yield changed("a cell is text", "is damaged", lambda v: v["columns"][0]["cells"].update(accuracy="1"))
+    yield changed(
+        "a digest is a number", "a digest is no text", lambda v: v["network"].update(model_sha256=1)
+    )
+    yield changed("a stage without a name", "name: Field required", lambda v: v["stages"].append({}))
+    yield changed(
+        "a stage's value is a list",
+        "value: Input should be a valid dictionary",
+        lambda v: v["stages"].append({"name": "a", "title": "", "value": [], "arrays_sha256": {}}),
+    )
+    yield request("model is a number", "model: Input should be a valid string", model=7)
+    yield request("technologies are none", "technologies: List should have at least 1 item", technologies=[])
+    yield request(
+        "technologies are numbers", "technologies.0: Input should be a valid string", technologies=[1]
+    )
+    yield request("images are text", "images: Input should be a valid integer", images="10")
+    yield request("images are few", "images: Input should be greater than", images=1)
+    yield request("quick is text", "quick: Input should be a valid boolean", quick="yes")
+    yield request("fpgas are text", "fpgas: Input should be a valid list", fpgas="ecp5")
+    yield request("a seed below 0", "seed", seed=-1)
+    yield request("a seed of 2^70", "seed", seed=1 << 70)
+    yield request("a model that is missing", "no such file", model="nosuch.safetensors")
+    yield request("a model above", "no such file", model="../../../nosuch.safetensors")
+    yield request("a pickle", "which is no file", 2, model="evil.pkl")
+    yield request("a model with escapes", r"\x1b[31m", 2, model="\x1b[31m")
+    yield request("a model of the system", "is no file", 2, model="/etc/passwd")
+    yield request("no data", "give --data", 2, data=None)
+    planted = f"import os\nos.system('{RUN}')\ndef f(x):\n    return x\n".encode()
+    module = sound_report("plain")
+    module["request"]["model"] = "planted:f"
+    yield hostile(
+        "a module beside it",
+        json.dumps(module).encode(),
+        "to load a Python module runs it; give --model MODULE:CALLABLE if you trust it",
+        2,
+        **{"planted.py": planted},
+    )
+    yield request("a module of Python's", "to load a Python module runs it", 2, model="os:abort")
+    yield hostile("stage and figure", whole, "give one of them", 2, "--stage=a", "--figure=boards")
+    yield hostile("no such stage", whole, r"--stage '\x1b[31m' is not in the report", 2, "--stage=\x1b[31m")
+    yield hostile("no such figure", whole, r"--figure '\x1b' is unknown", 2, "--figure=\x1b")
+
+
+def studies() -> Iterator[Case]:
+    """compare and finetune: models, data, options and output directories that they cannot use."""
+    labelled = npz(x=np.linspace(0, 1, 8).reshape(4, 2), y=np.array([0, 1, 0, 1]))
+    files = {"d.npz": labelled, "one.npz": npz(x=np.zeros((1, 2)), y=np.array([0]))}
+    files |= {
+        "bare.npz": npz(x=np.zeros((4, 2))),
+        "wide.npz": npz(x=np.zeros((4, 9)), y=np.zeros(4, dtype=int)),
+    }
+    files |= {"bad.npz": b"PK\3\4 no", "evil.pkl": pickle.dumps(0), "bad.safetensors": b"\xff" * 64}
+    for model, options, code, words in (
+        ("nosuch.safetensors", ("--data=d.npz",), 3, "no such file"),
+        ("bad.safetensors", ("--data=d.npz",), 3, "bad.safetensors"),
+        ("evil.pkl", ("--data=d.npz",), 3, "a pickle can run any program"),
+        ("\x1b[31m", ("--data=d.npz",), 2, r"\x1b[31m"),
+        (MODEL, (), 2, "--data"),
+        (MODEL, ("--data=d.npz", "--activations=relu"), 2, "2 activations are needed"),
+        (MODEL, ("--data=d.npz", "--images=1"), 2, "at least 2 inputs"),
+        (MODEL, ("--data=d.npz", "--images=x"), 2, "valid integer"),
+        (MODEL, ("--data=d.npz", "--seed=-1"), 2, "a seed is a whole number"),
+        (MODEL, ("--data=d.npz", "--jobs=0"), 2, "at least 1 is needed"),
+        (MODEL, ("--data=d.npz", "--technology=board,board"), 2, "each once"),
+        (MODEL, ("--data=d.npz", "--technology=a/x.toml,b/x.toml"), 2, "two are called 'x'"),
+        (MODEL, ("--data=d.npz", "--fpga=ecp6"), 2, "ecp6"),
+        (MODEL, ("--data=d.npz", "--fpga=\x1b[31m"), 2, r"\x1b[31m"),
+        (MODEL, ("--data=d.npz", "--out=."), 2, "holds something else"),
+        (MODEL, ("--data=d.npz", f"--out={MODEL}"), 2, "no directory of its own"),
+        (MODEL, ("--data=d.npz", f"--out={DESIGN}"), 2, "holds something else"),
+        (MODEL, ("--data=d.npz", "--out=/dev/full"), 2, "no directory"),
+        (MODEL, ("--data=d.npz", f"--cache={MODEL}"), 3, "cannot be made"),
+        (MODEL, ("--data=nosuch.npz", "--cache=cache"), 3, "no such file"),
+        (MODEL, ("--data=wide.npz", "--cache=cache"), 3, "9"),
+        (MODEL, ("--data=one.npz", "--cache=cache"), 2, "at least 2 inputs"),
+    ):
+        told = " ".join((model, *options))
+        yield Case(f"compare: {told[:60]!r}", ("compare", model, *options), code, words, files, out="cache")
+    for directory, options, code, words in (
+        (DESIGN, (), 3, "has no training data at hand"),
+        ("nosuch", (), 3, "is not there"),
+        ("\x1b[31m", (), 3, r"\x1b[31m"),
+        (".", ("--data=d.npz",), 3, "manifest.json"),
+        (MODEL, ("--data=d.npz",), 3, "is not there"),
+        (DESIGN, ("--data=nosuch.npz",), 3, "no such file"),
+        (DESIGN, ("--data=bare.npz",), 3, "needs labels"),
+        (DESIGN, ("--data=wide.npz",), 3, "9"),
+        (DESIGN, ("--data=bad.npz",), 3, "bad.npz"),
+        (DESIGN, ("--data=digit",), 2, "did you mean 'digits'?"),
+        (DESIGN, ("--data=d.npz", "--epochs=0"), 2, "allowed is 1 to 10000 epochs"),
+        (DESIGN, ("--data=d.npz", "--epochs=1e3"), 2, "valid integer"),
+        (DESIGN, ("--data=d.npz", "--epochs=1000000000000"), 2, "allowed is 1 to 10000 epochs"),
+        (DESIGN, ("--data=d.npz", "--rate=0"), 2, "allowed is above 0"),
+        (DESIGN, ("--data=d.npz", "--rate=nan"), 2, "allowed is above 0"),
+        (DESIGN, ("--data=d.npz", "--rate=inf"), 2, "allowed is above 0"),
+        (DESIGN, ("--data=d.npz", "--seed=-1"), 2, "a seed is a whole number"),
+        (DESIGN, ("--data=d.npz", "--seed=" + "9" * 30), 2, "a seed is a whole number"),
+        (DESIGN, ("--data=d.npz", "--out=."), 2, "holds something else"),
+        (DESIGN, ("--data=d.npz", f"--out={MODEL}"), 2, "no directory of its own"),
+        (DESIGN, ("--data=d.npz", "--out=/dev/full"), 2, "no directory"),
+    ):
+        told = " ".join((directory, *options))
+        yield Case(f"finetune: {told[:60]!r}", ("finetune", directory, *options), code, words, files)
+    for options, words in (
+        (("--monte-carlo=2", "--scheduler=\x1b[31m"), r"\x1b[31m"),
+        (("--monte-carlo=2", "--scheduler=file:///etc/passwd"), "write tcp://HOST:PORT"),
+        (("--monte-carlo=2", f"--scheduler=tcp://$({RUN}):1"), "write tcp://HOST:PORT"),
+        (("--monte-carlo=2", "--scheduler=tcp://h:" + "9" * 5000), "write tcp://HOST:PORT"),
+        (("--scheduler=local",), "add one of them"),
+    ):
+        yield Case(f"scheduler: {' '.join(options)[:60]!r}", ("simulate", DESIGN, *options), 2, words)
+
+
 GROUPS = (
     model_files,
     sidecars,
@@ -1050,6 +1219,8 @@ GROUPS = (
     settings,
     directories,
     command_lines,
+    reports,
+    studies,
 )
 
 

@@ -263,6 +263,20 @@ def test_a_saved_chip_is_complete(iris: Design, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_outputs_through_buffers(x: np.ndarray) -> None:
+    """The last layer's buffers invert, which its weights make up for; the model knows them too."""
+    design = convert(IRIS, technology="sky130", overrides={"cells": {"linear": "out_buffer"}})
+    assert design.circuit.subcircuits[1].name == "layer1"
+    assert sum("out_buffer" in line for line in design.netlist.splitlines() if line.startswith("Xact")) == 3
+    real = points(design, x[:20])
+    found = solve(design.analog, design.cells, x[:20], design.conditions(27.0))
+    assert np.abs(real.outputs_v - found.outputs_v).max() < COMPACT_V
+    assert np.abs(real.outputs_v - design.analog.outputs_v(x[:20])).max() < 3e-3
+    assert real.power_w is not None
+    assert np.abs(found.power_w / real.power_w - 1).max() < 0.01
+
+
+@pytest.mark.slow
 def test_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

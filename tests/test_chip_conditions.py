@@ -50,11 +50,8 @@ def chip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capsys) -> Pat
         (["--supply", "nan"], "--supply nan: the cells were characterised from 1.62 to 1.98 V"),
     ],
 )
-@pytest.mark.parametrize("more", [[], ["--transient", "2"]])
-def test_outside_what_was_characterised(
-    chip: Path, asked: list[str], told: str, more: list[str], capsys: Capsys
-) -> None:
-    assert cli(["simulate", "--data", "iris", "--images", "2", *asked, *more]) == 2
+def test_outside_what_was_characterised(chip: Path, asked: list[str], told: str, capsys: Capsys) -> None:
+    assert cli(["simulate", "--data", "iris", "--images", "2", *asked]) == 2
     assert told in " ".join(capsys.readouterr().err.split())
 
 
@@ -119,10 +116,8 @@ def tampered(monkeypatch: pytest.MonkeyPatch, wrong: Callable[[str, np.ndarray],
 @pytest.mark.parametrize(
     ("net", "volts", "told"),
     [
-        ("v(y1)", 0.1, "ngspice's output y1 for input"),
         ("v(xnet.l0_y3)", 0.15, "ngspice's output l0_y3 for input"),
         ("v(y2)", 1.5, "outside the rails of -0.9 and 0.9 V"),
-        ("v(xnet.l0_y0)", -1.2, "outside the rails of -0.9 and 0.9 V"),
     ],
 )
 def test_a_node_that_cannot_be_is_named(

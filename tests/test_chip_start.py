@@ -53,7 +53,17 @@ def same(a: simulate.OperatingPoints, b: simulate.OperatingPoints) -> None:
 
 
 def test_inner_nets_are_those_that_ngspice_has(iris: Design) -> None:
-    assert inner_nets(iris.cells, "amp_relu", "opamp_miller") == ("t", "fx", "fa", "x", "a", "gx", "ga", "h")
+    assert inner_nets(iris.cells, "amp_relu", "opamp_miller") == (
+        "t",
+        "fx",
+        "fa",
+        "x",
+        "a",
+        "gx",
+        "ga",
+        "h",
+        "co",
+    )
     nets = inner_nets(iris.cells, "act_sigmoid", "opamp_miller")
     assert nets[:2] == ("t", "sum")
     assert "xamp.xpart.fx" in nets

@@ -70,6 +70,7 @@ def test_quick_runs_tell_the_times_and_energies_of_the_tightest(
     assert np.abs(runs[0].layers_v[-1][late] - final).max() < 1e-4  # the damped rule does not ring
 
 
+@pytest.mark.slow
 def test_nodesets_say_where_to_look_and_not_what_is_found(
     iris: Design, step: Transition, start: dict[str, float]
 ) -> None:
@@ -82,6 +83,7 @@ def test_nodesets_say_where_to_look_and_not_what_is_found(
         assert np.abs(a[0] - c[0]).max() < 1e-6
 
 
+@pytest.mark.slow
 def test_transitions_begin_near_where_that_pays(
     iris: Design, step: Transition, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -115,9 +115,9 @@ def kept(place: Path) -> dict[str, bytes]:
     return {str(p.relative_to(place)): p.read_bytes() for p in place.rglob("*.piece")}
 
 
-def nap(seconds: float, task: int) -> tuple[int, int]:
+def nap(seconds: float, task: int) -> int:
     time.sleep(seconds)
-    return task * task, os.getpid()
+    return task * task
 
 
 # --- a scheduler and workers: one test, as to start them takes longer than what they do
@@ -141,9 +141,9 @@ def test_a_cluster_over_loopback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def boards_are_those_of_threads(found: cluster.Cluster, place: Path) -> None:
-    alone = boards(40, Threads(2), place / "alone", sensitivity_boards=3)
+    alone = boards(24, Threads(2), place / "alone", sensitivity_boards=3)
     seen: list[tuple[int, int]] = []
-    there = boards(40, found, place / "there", sensitivity_boards=3, progress=lambda *at: seen.append(at))
+    there = boards(24, found, place / "there", sensitivity_boards=3, progress=lambda *at: seen.append(at))
     assert there.accuracy.tobytes() == alone.accuracy.tobytes()
     assert there.sensitivity == alone.sensitivity
     assert there.sigma > 0
@@ -155,7 +155,7 @@ def boards_are_those_of_threads(found: cluster.Cluster, place: Path) -> None:
 def transitions_are_those_of_threads(found: cluster.Cluster, place: Path) -> None:
     def study(workers: Workers | None, place: Path) -> str:
         made = inference.transient(
-            example("iris"), test_set("iris"), transitions=4, seed=1, workers=workers, checkpoint=place
+            example("iris"), test_set("iris"), transitions=2, seed=1, workers=workers, checkpoint=place
         )
         details = dict(made.metrics.details["transient"], cpu_s_per_inference=None)
         return repr((dict(made.metrics.values), details))
@@ -168,7 +168,7 @@ def transitions_are_those_of_threads(found: cluster.Cluster, place: Path) -> Non
 
 def sweep_is_that_of_processes(found: cluster.Cluster, place: Path) -> None:
     def sweep(workers: Workers | None, place: Path) -> Exploration:
-        grid = parse_grid("opamp=opa4192,nope;r_f=10e3,20e3")
+        grid = parse_grid("opamp=opa4192,nope")
         return explore(IRIS, grid, place, data="iris", images=5, transitions=2, jobs=1, workers=workers)
 
     alone = sweep(None, place / "alone")
@@ -181,9 +181,9 @@ def errors_of_the_work_are_ours(found: cluster.Cluster) -> None:
     with pytest.raises(ZeroDivisionError):
         list(found.each(divmod, 1, [1, 2, 0]))
     done = found.each(nap, 0.01, range(50))
-    assert len({next(done)[1][1] for _ in range(30)}) == 2  # both workers work
+    assert all(found == k * k for k, found in (next(done) for _ in range(3)))
     done.close()  # whoever stops asking leaves nothing to be done
-    assert in_order(found.each(nap, 0.0, range(9)), 9, None)[8][0] == 64
+    assert in_order(found.each(nap, 0.0, range(9)), 9, None)[8] == 64
     assert list(found.each(nap, 0.0, [])) == []
 
 
@@ -211,7 +211,7 @@ def killed_workers_cost_nothing(
     found: cluster.Cluster, where: Servers, doomed: Sequence[subprocess.Popen[bytes]], place: Path
 ) -> None:
     """Both that there are, one after the other: so is the one that held what all tasks share."""
-    alone = boards(160, Threads(2), place / "alone", sensitivity_boards=0)
+    alone = boards(80, Threads(2), place / "alone", sensitivity_boards=0)
     hurt: list[int] = []
 
     def kill(done: int, total: int) -> None:
@@ -219,12 +219,12 @@ def killed_workers_cost_nothing(
             where.add()
             os.kill(doomed[0].pid, signal.SIGKILL)
             hurt.append(done)
-        if done >= 81 and len(hurt) == 1:
+        if done >= 41 and len(hurt) == 1:
             wait_for(found, 2)
             os.kill(doomed[1].pid, signal.SIGKILL)
             hurt.append(done)
 
-    there = boards(160, found, place / "there", sensitivity_boards=0, progress=kill)
+    there = boards(80, found, place / "there", sensitivity_boards=0, progress=kill)
     assert len(hurt) == 2
     assert [p.wait() for p in doomed] == [-signal.SIGKILL] * 2
     assert there.accuracy.tobytes() == alone.accuracy.tobytes()
@@ -234,7 +234,7 @@ def killed_workers_cost_nothing(
 def without_workers_or_scheduler_it_ends_in_words(
     found: cluster.Cluster, where: Servers, place: Path
 ) -> None:
-    alone = boards(160, Threads(2), place / "alone", sensitivity_boards=0)
+    alone = boards(80, Threads(2), place / "alone", sensitivity_boards=0)
 
     def fails(words: str, victim: subprocess.Popen[bytes], place: Path) -> None:
         def kill(done: int, total: int) -> None:
@@ -242,9 +242,9 @@ def without_workers_or_scheduler_it_ends_in_words(
                 os.kill(victim.pid, signal.SIGKILL)
 
         with pytest.raises(SimulatorError, match=words):
-            boards(160, found, place, sensitivity_boards=0, progress=kill)
-        assert 1 <= len(kept(place)) < 20
-        resumed = boards(160, Threads(2), place, sensitivity_boards=0)
+            boards(80, found, place, sensitivity_boards=0, progress=kill)
+        assert 1 <= len(kept(place)) < 10
+        resumed = boards(80, Threads(2), place, sensitivity_boards=0)
         assert resumed.accuracy.tobytes() == alone.accuracy.tobytes()
         assert kept(place) == kept(place.parent / "alone")
 

@@ -200,7 +200,7 @@ def test_what_cannot_be_fine_tuned(monkeypatch: pytest.MonkeyPatch) -> None:
     y = np.zeros(30, dtype=np.int64)
     with pytest.raises(InputError, match="fine-tuning needs labels"):
         fine_tune(design, Dataset("x", X, None, ""), epochs=1)
-    with pytest.raises(UsageError, match="for 1 epoch or more"):
+    with pytest.raises(UsageError, match="allowed is 1 to 10000 epochs"):
         fine_tune(design, Dataset("x", X, y, ""), epochs=0)
     with pytest.raises(UsageError, match="rate 0: allowed is above 0"):
         fine_tune(design, Dataset("x", X, y, ""), epochs=1, rate=0.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -47,9 +48,14 @@ def test_an_error_of_the_work_is_the_callers(workers: Workers) -> None:
 
 def test_what_nobody_waits_for_is_not_begun() -> None:
     begun: list[int] = []
-    with closing(Threads(1).each(lambda _, task: begun.append(task), None, range(100))) as done:
+
+    def work(_: None, task: int) -> None:
+        begun.append(task)
+        time.sleep(0.1 if task else 0.0)
+
+    with closing(Threads(1).each(work, None, range(1000))) as done:
         next(done)
-    assert len(begun) < 100
+    assert len(begun) < 1000
 
 
 def test_a_worker_process_that_is_killed_is_an_error_in_words() -> None:

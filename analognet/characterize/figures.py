@@ -79,7 +79,7 @@ FIGURES: Final[Mapping[str, Figure]] = {
     "load_error_v": Figure("V", "largest error into a load", "10 kOhm"),
     "load_settling_s": Figure("s", "settling to 1 %", "twice full scale, 10 kOhm and 50 pF, the slower edge"),
     "overshoot": Figure(
-        "of step", "overshoot", "0.1 V, 10 kOhm, the larger of no load capacitance and 50 pF"
+        "of span", "overshoot", "step of 0.1 V, 10 kOhm, the larger of no load capacitance and 50 pF"
     ),
     "startup_s": Figure("s", "start-up", "supply from 0 V in 1 us; lines within 5 mV"),
     "startup_slow_s": Figure("s", "start-up after a slow rise", "supply from 0 V in 1 ms; lines within 5 mV"),

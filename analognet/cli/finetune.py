@@ -13,6 +13,7 @@ from analognet.cli import console, convert, options
 from analognet.data import load_data
 from analognet.metrics import Metrics
 from analognet.names import printable
+from analognet.storage import check_target
 from analognet.training import fine_tune
 
 
@@ -37,6 +38,8 @@ def finetune(
     design, where = console.find_design(directory)
     n_in, n_out = design.network.n_in, design.network.n_out
     training = design.training_data() if data is None else load_data(data, n_in, n_out, split="train")
+    made = out or where.with_name(f"{where.name}-tuned")
+    check_target(made, designs.KIND)  # before minutes of work, not after
     with console.progress("training steps") as advance:
         tuned = fine_tune(
             design,
@@ -48,7 +51,6 @@ def finetune(
             progress=advance,
         )
     better = designs.reconverted(design, tuned.network, training)
-    made = out or where.with_name(f"{where.name}-tuned")
     designs.save(better, made)
     console.remember(made)
     summary = convert.summary(better, made)

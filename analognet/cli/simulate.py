@@ -90,6 +90,12 @@ def simulate(
     workers = (os.cpu_count() or 1) if jobs is None else jobs
     if monte_carlo is not None and monte_carlo < 1:
         raise UsageError(f"--monte-carlo {monte_carlo}: at least 1 board is needed")
+    runs = transient is not None or sweep is not None
+    if scheduler is not None and (device is not None or not (runs or monte_carlo is not None)):
+        raise UsageError(
+            f"--scheduler {printable(scheduler)}: its workers do the boards of --monte-carlo, the transitions of "
+            "--transient and the combinations of --sweep, without --device; add one of them"
+        )
     if device is not None:
         _check_device(device, monte_carlo, engine)
     if trim_adc is not None and monte_carlo is None:
@@ -100,12 +106,6 @@ def simulate(
         raise UsageError(f"--yield-limit {yield_limit:g}: an accuracy from 0 to 1")
     cluster = None
     if scheduler is not None:
-        runs = transient is not None or sweep is not None
-        if device is not None or not (runs or monte_carlo is not None):
-            raise UsageError(
-                f"--scheduler {printable(scheduler)}: its workers do the boards of --monte-carlo, the transitions of "
-                "--transient and the combinations of --sweep, without --device; add one of them"
-            )
         cluster = _open(scheduler, workers, ngspice=runs or bool(design.technology.process))
     if sweep is not None:
         sweeping.sweep(

@@ -22,6 +22,7 @@ from analognet.names import printable
 from analognet.report.value import load_report
 
 TOLERANCE: Final = 1e-6  # relative: the last digits differ between processors
+FILES: Final = (".safetensors", ".onnx")  # of models, which are read and not run
 TIMED: Final = "/batches/"  # what is measured with a clock, and never comes out the same
 # figure -> what its stages' names end in
 FIGURE_STAGES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -85,8 +86,9 @@ def reproduce(
     """Measure a report's stages again, without anything that was kept, and compare every number.
 
     stage: one of them alone; figure: those that a figure shows; model, data: where they are now, if not
-    where the report's command found them; their digests must be the report's. Raises UsageError,
-    InputError.
+    where the report's command found them; their digests must be the report's. A model that is a Python
+    module runs when it is loaded, so that the caller has to name it: a report does not decide what is run.
+    Raises UsageError, InputError.
     """
     held = load_report(report)
     request, names = held["request"], [s["name"] for s in held["stages"]]
@@ -94,6 +96,11 @@ def reproduce(
     spec = data or request["data"]
     if spec is None:
         raise UsageError("the report was made from data at hand in a program; give --data")
+    if model is None and Path(request["model"]).suffix.lower() not in FILES:
+        raise UsageError(
+            f"the report's model is '{printable(request['model'])}', which is no file: to load a Python module runs "
+            "it; give --model MODULE:CALLABLE if you trust it"
+        )
     chosen = plan.subject(
         model or request["model"],
         load_data(spec) if data else spec,

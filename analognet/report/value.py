@@ -10,9 +10,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from analognet.errors import InputError
+from analognet.loading.files import read_regular
 from analognet.names import printable
 
 SCHEMA: Final = 1
@@ -176,11 +179,7 @@ def load_report(path: Path) -> Report:
     """Read a `report.json`. Raises InputError naming what is wrong with it."""
     where = f"report '{printable(path)}'"
     try:
-        if path.stat().st_size > _SIZE_LIMIT:
-            raise InputError(f"{where} is over {_SIZE_LIMIT} bytes")
-        held = json.loads(path.read_bytes(), parse_constant=_no_constant)
-    except OSError as e:
-        raise InputError(f"{where} cannot be read: {e.strerror}") from None
+        held = json.loads(read_regular(path, "report", _SIZE_LIMIT), parse_constant=_no_constant)
     except (ValueError, RecursionError) as e:
         raise InputError(f"{where} is not JSON: {printable(e)}") from None
     if not isinstance(held, dict) or held.get("kind") != KIND:
@@ -191,13 +190,38 @@ def load_report(path: Path) -> Report:
         )
     try:
         check(held)
-    except (KeyError, TypeError, ValueError, AttributeError) as e:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as e:
         raise InputError(f"{where} is damaged: {printable(repr(e))}; compare again") from None
     return held
 
 
+class _Request(BaseModel):
+    """What `reproduce` measures again: all of it is typed by whoever wrote the report."""
+
+    model_config = ConfigDict(strict=True)
+    model: str
+    data: str | None
+    technologies: Annotated[list[str], Field(min_length=1)]
+    topology: str | None
+    activations: str | None
+    calibrate: str | None
+    images: Annotated[int, Field(ge=2)]
+    limited: bool
+    quick: bool
+    fpgas: list[str]
+    seed: Annotated[int, Field(ge=0, lt=1 << 63)]
+
+
+class _Stage(BaseModel):
+    model_config = ConfigDict(strict=True)
+    name: str
+    title: str
+    value: dict[str, Any]
+    arrays_sha256: dict[str, str]
+
+
 def check(report: Report) -> None:
-    """Raises KeyError, TypeError or ValueError where the value is not a report."""
+    """Raises KeyError, TypeError, ValueError and the like where the value is not a report."""
     for key in (
         "network",
         "data",
@@ -209,7 +233,18 @@ def check(report: Report) -> None:
         "stages",
         "provenance",
     ):
-        report[key]
+        if not isinstance(report[key], dict | list):
+            raise TypeError(f"{key} is no object")
+    try:
+        _Request.model_validate(report["request"])
+        for stage in report["stages"]:
+            _Stage.model_validate(stage)
+    except ValidationError as e:
+        first = e.errors()[0]
+        raise ValueError(f"{'.'.join(map(str, first['loc'])) or 'a stage'}: {first['msg']}") from None
+    for digest in (report["network"]["model_sha256"], report["data"]["sha256"]):
+        if not isinstance(digest, str):
+            raise TypeError("a digest is no text")
     names = [str(column["id"]) for column in report["columns"]]
     if len(set(names)) != len(names) or not names:
         raise ValueError("columns must have names of their own")

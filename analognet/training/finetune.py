@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from analognet import process
-from analognet.analog.variation import Spread, default_spread
+from analognet.analog.variation import Spread, check_seed, default_spread
 from analognet.data import Dataset
 from analognet.errors import InputError, UsageError
 from analognet.network import Dense, Network
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from analognet.design import Design
 
 BATCH: Final = 128
+MOST_EPOCHS: Final = 10_000
 RATE: Final = 1e-3
 TRIALS: Final = 8  # boards on which an epoch's weights are judged
 JUDGED: Final = 8192  # training images that they are judged on
@@ -53,13 +54,16 @@ def fine_tune(
 
     Kept are the weights of the epoch that is right most often on `TRIALS` boards, always the same, those
     given among them: so it never gets worse there. Convert the network again: its scales may be better.
-    Raises InputError without labels, UsageError for a single output, epochs below 1 or a rate that is
-    not positive, ToolMissing without clang.
+    Raises InputError without labels, UsageError for a single output, and for epochs, a rate or a seed that
+    are not allowed, ToolMissing without clang.
     """
     if training.y is None:
         raise InputError("fine-tuning needs labels; the training data has none")
-    if design.network.n_out < 2 or epochs < 1:
-        raise UsageError("fine-tuning is for classifiers of two classes or more, for 1 epoch or more")
+    if design.network.n_out < 2:
+        raise UsageError("fine-tuning is for classifiers of two classes or more")
+    if not 1 <= epochs <= MOST_EPOCHS:
+        raise UsageError(f"--epochs {epochs}: allowed is 1 to {MOST_EPOCHS} epochs")
+    check_seed(seed)
     if not 0.0 < rate <= 1.0:
         raise UsageError(f"rate {rate:g}: allowed is above 0 and up to 1")
     process.find_tool("clang")  # tinygrad compiles with it
