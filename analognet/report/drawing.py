@@ -104,7 +104,15 @@ def inline(svg: str, name: str, label: str) -> str:
     """
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-    body = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', body)
+    seen: set[str] = set()
+
+    def own(found: re.Match[str]) -> str:
+        if found[1] in seen:  # matplotlib names an image by what it shows: the same image has no second name
+            return ""
+        seen.add(found[1])
+        return f' id="{name}-{found[1]}"'
+
+    body = re.sub(r'\s\bid="([^"]+)"', own, body)
     body = re.sub(r'(xlink:href="#|url\(#)', rf"\1{name}-", body)
     head, end, rest = body.partition(">")
     head = re.sub(r' (width|height)="[^"]*"', "", head)
