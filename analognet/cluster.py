@@ -18,6 +18,7 @@ import pickle
 import platform
 import queue
 import re
+import signal
 import sys
 import tempfile
 import threading
@@ -272,6 +273,7 @@ def _local(jobs: int) -> Iterator[Client]:
             scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
             silence_logs=logging.CRITICAL,
             local_directory=place,
+            preload=[__name__],
             memory_limit=0,  # as without dask: the system's limits hold
         ) as cluster,
         distributed.Client(cluster, timeout=CONNECT_S, set_as_default=False) as client,
@@ -360,6 +362,11 @@ def difference(ours: Identity, theirs: Identity) -> str | None:
 
 
 # --- on a worker
+
+
+def dask_setup(_: Any) -> None:
+    """What dask calls in each worker process of `local`: Ctrl-C, which a terminal tells all of them, is for us."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _seen(ngspice: bool) -> tuple[Identity, str]:
