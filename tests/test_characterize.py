@@ -470,6 +470,7 @@ def test_options_that_are_wrong(options: list[str], words: str, capsys: pytest.C
     assert words in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_figure_is_the_same_bytes_each_time() -> None:
     found = characterize(kit().fixture("vcm_plain"), NOMINAL, samples=2)
     made = datasheet(found, Limits({}))
@@ -589,7 +590,10 @@ def compare(golden: dict[str, object], found: Characterization) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(n, marks=pytest.mark.slow if n in ("bias_gen", "amp_relu") else []) for n in shipped()],
+    [
+        pytest.param(n, marks=pytest.mark.slow if n in ("bias_gen", "amp_relu", "act_leaky_relu") else [])
+        for n in shipped()
+    ],
 )
 def test_datasheet_is_what_is_measured_at_the_nominal_point(name: str) -> None:
     compare(

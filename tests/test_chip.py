@@ -220,6 +220,7 @@ def test_area_counts_strips_by_their_length(iris: Design) -> None:
     assert chip_area(convert(IRIS).analog, convert(IRIS).circuit, convert(IRIS).cells) is None
 
 
+@pytest.mark.slow
 def test_a_wrong_circuit_is_an_error_that_names_the_node(iris: Design, x: np.ndarray) -> None:
     wrong = iris.netlist.replace("Rf0 y0 n0", "Rf0 y0 p0", 1)
     assert wrong != iris.netlist

@@ -113,6 +113,7 @@ def tampered(monkeypatch: pytest.MonkeyPatch, wrong: Callable[[str, np.ndarray],
     monkeypatch.setattr(ngspice, "run_deck", run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("net", "volts", "told"),
     [

@@ -76,6 +76,7 @@ def plain(iris: Design, x: np.ndarray) -> simulate.OperatingPoints:
     return points(iris, x, started=False)
 
 
+@pytest.mark.slow
 def test_starting_points_change_no_answer(
     iris: Design, x: np.ndarray, plain: simulate.OperatingPoints, monkeypatch: pytest.MonkeyPatch
 ) -> None:

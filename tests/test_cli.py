@@ -139,6 +139,7 @@ def test_data_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
     assert body["metrics"]["agreement"] == 1.0
 
 
+@pytest.mark.slow
 def test_random_inputs_where_nothing_else_is_known(capsys: pytest.CaptureFixture[str]) -> None:
     save_file({"l1.weight": np.eye(2, dtype=np.float32)}, "bare.safetensors")
     assert run(["convert", "bare.safetensors", "--activations", "linear"]) == 0

@@ -105,6 +105,7 @@ def test_resistor_heat_of_one_neuron_by_hand() -> None:
     )
 
 
+@pytest.mark.slow
 def test_quiescent_energy_is_opamps_times_current_times_supply() -> None:
     design = example("iris")
     study = transient(design, "iris", transitions=2, jobs=1)

@@ -114,6 +114,7 @@ def test_quiet_says_results_alone(capsys: pytest.CaptureFixture[str]) -> None:
     assert err.startswith("analognet: op-amp 'none'")
 
 
+@pytest.mark.slow
 def test_verbose_names_the_programs_that_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["convert", IRIS]) == 0
     _, quiet = told(capsys, 0, "simulate", "--images", "2")

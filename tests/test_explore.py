@@ -62,6 +62,7 @@ def test_a_sweep_is_resumed_and_a_broken_file_measured_again(tmp_path: Path) -> 
     assert other.measured == 1
 
 
+@pytest.mark.slow
 def test_what_cannot_be_built_is_a_point_that_says_why(tmp_path: Path) -> None:
     found = sweep(tmp_path, "full_scale=2.5,4.8")
     assert found.points[0].refused is None

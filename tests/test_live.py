@@ -97,6 +97,7 @@ def test_inputs_that_are_not_finite() -> None:
         circuit(np.array([0.1, np.nan, 0.1, 0.1]))
 
 
+@pytest.mark.slow
 def test_a_missing_library_says_how_to_install_it() -> None:
     """In a process of its own: a library is loaded once for good."""
     script = (

@@ -138,6 +138,7 @@ HOSTILE = (
 )
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(), max_size=50) | st.sampled_from(HOSTILE), st.sampled_from(TOPOLOGIES))
 def test_no_name_from_outside_reaches_the_netlist(name: str, topology: str) -> None:
     layers = tuple(Dense(name, d.weight, d.bias, d.activation) for d in (HIDDEN, OUTPUT))

@@ -183,6 +183,7 @@ def test_a_lock_leaves_nothing_and_may_be_asked_for_twice(tmp_path: Path) -> Non
         pass
 
 
+@pytest.mark.slow
 def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
     code = (
         "import os, signal, sys; from pathlib import Path; from analognet.locks import locked\n"
@@ -223,6 +224,7 @@ def test_what_killed_runs_left_is_cleared_and_nothing_else(tmp_path: Path) -> No
     assert {p.name for p in design.iterdir()} == {"a", "manifest.json"}
 
 
+@pytest.mark.slow
 def test_what_a_killed_run_left_of_a_directory_is_gone_after_the_next(tmp_path: Path) -> None:
     script = (
         "import os, signal, sys; from pathlib import Path; from analognet import storage\n"

@@ -20,6 +20,7 @@ def test_results_come_in_the_order_of_the_tasks() -> None:
     assert in_threads(str, [], 2) == []
 
 
+@pytest.mark.slow
 def test_a_failure_ends_its_own_programs_and_no_others(tmp_path: Path) -> None:
     ended: dict[str, process.Finished] = {}
 

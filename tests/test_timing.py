@@ -67,7 +67,10 @@ def test_macromodel_constants_are_read_from_the_cell() -> None:
 @pytest.mark.parametrize(
     "opamp", ["opa4192", *(pytest.param(p, marks=pytest.mark.slow) for p in ("ada4522_4", "opa2810"))]
 )
-@pytest.mark.parametrize("activation", ["linear", "relu", "tanh", "sigmoid", "leaky_relu"])
+@pytest.mark.parametrize(
+    "activation",
+    ["linear", "relu", "sigmoid", *(pytest.param(a, marks=pytest.mark.slow) for a in ("tanh", "leaky_relu"))],
+)
 def test_reduced_waveforms_are_ngspice_ones(activation: str, opamp: str) -> None:
     """In 3 % of the step: some of it is ngspice's own error, and what the cells miss of their function."""
     network = Network("one", (dense([[1.0]], [0.1], activation),))
@@ -90,6 +93,7 @@ def test_inputs_ramp_as_long_as_they_are_said_to() -> None:
     assert later - at_once == pytest.approx(5e-9, rel=0.1)
 
 
+@pytest.mark.slow
 def test_a_ripple_at_the_edge_of_the_band_is_told() -> None:
     """The latency lies between those for a wider and a narrower band."""
     design = example("iris")
@@ -100,7 +104,7 @@ def test_a_ripple_at_the_edge_of_the_band_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["iris", "digits_sigmoid", pytest.param("digits_deep", marks=pytest.mark.slow)]
+    "name", ["iris", *(pytest.param(n, marks=pytest.mark.slow) for n in ("digits_sigmoid", "digits_deep"))]
 )
 def test_estimate_is_within_its_promise(name: str) -> None:
     """Latency within 25 % and energy within 10 % of ngspice; benchmarks/time.py has all of them."""
@@ -119,6 +123,7 @@ def test_estimate_is_within_its_promise(name: str) -> None:
         assert guess.energy_1_j[k] == pytest.approx(energy, rel=0.10)
 
 
+@pytest.mark.slow
 def test_formula_names_what_the_time_is_made_of() -> None:
     design = example("digits")
     chosen = choose_transitions(design.analog, data_set("digits").x, 4)
@@ -130,6 +135,7 @@ def test_formula_names_what_the_time_is_made_of() -> None:
     assert (slow.formula_s > fast.formula_s).all()
 
 
+@pytest.mark.slow
 def test_a_stand_in_is_owned_up_to() -> None:
     network = Network("pwl", (dense([[1.0]], activation="sigmoid"), dense([[1.0]])))
     design = convert(network, overrides={"cells": {"sigmoid": "act_sigmoid_pwl"}}, input_range=(-1.0, 1.0))

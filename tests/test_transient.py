@@ -177,6 +177,7 @@ def test_study_answers_in_metrics_and_reports_progress() -> None:
     assert study.metrics.to_json()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("topology", ["signed", "dual_rail"])
 def test_other_topologies_settle_and_are_estimated(topology: str) -> None:
     network = random_network((3, 4, 2), ("relu", "linear"), seed=2)
