@@ -173,7 +173,11 @@ def test_a_model_called_latest(work: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["a b", "ü", "-x", "[red]", "$(id)", ";", ":fire:", "a\nb", "\x1b[31m", "\udcff", "%s"]
+    "name",
+    [
+        *("a b", "-x", "$(id)", "\x1b[31m", "\udcff"),
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("ü", "[red]", ";", ":fire:", "a\nb", "%s")),
+    ],
 )
 def test_directories_of_any_name(name: str, capsys: pytest.CaptureFixture[str], work: Path) -> None:
     assert run(["convert", IRIS, f"--out={name}"]) == 0

@@ -100,7 +100,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.M
     assert sorted(p.name for p in tmp_path.iterdir()) == ["d", "f"]
 
 
-@pytest.mark.parametrize("at", [1, 2, 3, 4])
+@pytest.mark.parametrize("at", [1, *(pytest.param(k, marks=pytest.mark.slow) for k in (2, 3, 4))])
 def test_killed_in_the_middle_the_old_directory_stays(at: int, tmp_path: Path) -> None:
     """SIGKILL at the n-th fsync: after each of the three files and the manifest."""
     write_directory(tmp_path / "d", "kind", FILES)

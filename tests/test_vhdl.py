@@ -163,7 +163,7 @@ def corrupt(made: flow.Design, k: int, neuron: int, source: int) -> dict[str, st
     return {**made.files, name: text}
 
 
-@pytest.mark.parametrize(("k", "neuron", "source"), [(0, 0, 0), (0, 4, 6), (1, 2, 3), (1, 0, 5)])
+@pytest.mark.parametrize(("k", "neuron", "source"), [(0, 4, 6), (1, 2, 3)])
 def test_a_corrupted_weight_is_found_and_named(k: int, neuron: int, source: int) -> None:
     network, x = small_network((7, 6, 3), ("linear", "linear"), rows=60)
     made = flow.design(network, x, lanes=(6, 3))
