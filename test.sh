@@ -11,4 +11,4 @@ if [ "${1:-}" = --fast ]; then
     shift
     set -- -m 'not slow' "$@"
 fi
-exec .venv/bin/python -m pytest -n auto --timeout 600 "$@"
+exec .venv/bin/python -m pytest -n auto --dist worksteal --timeout 600 "$@"
