@@ -285,7 +285,7 @@ def test_the_end_of_a_batch_job_is_an_interrupt(work: Path) -> None:
         env={**os.environ, "TMPDIR": str(work / "tmp")},
     ) as child:
         for _ in range(1200):
-            if list(Path("build/iris").glob("monte_carlo_*.npz")):
+            if list(Path("build/iris").glob("monte_carlo/*.piece")):
                 break
             time.sleep(0.05)
         child.send_signal(signal.SIGTERM)
