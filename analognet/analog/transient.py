@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 # Trapezoidal rule. Against reltol=1e-6 trtol=1, settling times move by less than 1 % at a sixth of
 # the processor time; with ngspice's own trtol=7 an op-amp that stops slewing goes 30 mV too far
 # (docs/time_and_energy.md).
-OPTIONS: Final = "reltol=1e-4 vntol=1e-6 abstol=1e-12 trtol=2"
+OPTIONS: Final = "reltol=1e-4 vntol=1e-6 abstol=1e-9 trtol=2"
 # Transistors: the trapezoidal rule, damped by xmu < 1/2, as without it a chip that has settled rings from
 # step to step by millivolts. Gear's method needs twice the steps for the same error. Against reltol=1e-6
 # trtol=1 method=gear, latencies and energies move by less than 1 % (docs/sky130_time.md).
