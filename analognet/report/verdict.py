@@ -146,6 +146,7 @@ def _topic(report: Report, circuit: Mapping[str, Any], key: str, topic: str) -> 
             continue
         told = f"{_title(report, rival)} {quantity(row, theirs['value'])}{_busy(report, rival, key)}"
         told += " (a floor in 45 nm: operations and memory reads alone)" if kind == "integer" else ""
+        told += _estimated(theirs)
         if found.better is None:
             few = f" by {own['n']} transitions" if own.get("few") and not overlap(own, theirs) else ""
             parts.append(f"{told}: {NO_DIFFERENCE}{few}")
@@ -165,6 +166,12 @@ def _busy(report: Report, column: str, key: str) -> str:
         c.get("busy") for c in report["columns"] if c["id"] == column
     )
     return " (timed on a busy machine: too long)" if busy else ""
+
+
+def _estimated(held: Mapping[str, Any]) -> str:
+    """Where a figure was not measured, what it is estimated from."""
+    basis = str(held.get("note") or "").partition(";")[0]
+    return f" (an {basis})" if basis.startswith("estimate from") else ""
 
 
 def _title(report: Report, column: str) -> str:
