@@ -53,7 +53,7 @@ WORKS = {
         "d/monte_carlo/*.piece",
         ("d/simulate.json", "d/monte_carlo/*.piece", "d/monte_carlo.png"),
     ),
-    "few boards": Work(  # without the command line and its figures, for the fast subset
+    "few boards": Work(  # by the library, without the command line and its figures
         ("study",),
         "d/monte_carlo/*.piece",
         ("d/study.json", "d/monte_carlo/*.piece"),
@@ -160,6 +160,10 @@ def orphans(place: Path, session: int) -> list[str]:
     return found
 
 
+def _ended(child: int) -> bool:
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
 def kill(name: str, kills: int, seed: int, root: Path) -> dict[str, object]:
     """Kill so many runs, each in a directory of its own, go on with each, and compare."""
     work, rng = WORKS[name], random.Random(seed)
@@ -174,13 +178,19 @@ def kill(name: str, kills: int, seed: int, root: Path) -> dict[str, object]:
     while same < kills and late < 10 * kills:
         place = root / f"run{same + late}"
         arrange(place, root / "model")
-        # at random within as many equal parts of the run: kills that all fall before the first piece prove little
-        moment = (same + rng.uniform(0.02, 0.98)) / kills * seconds
-        child = start(place, work)
-        time.sleep(moment)
+        child, began = start(place, work), time.monotonic()
+        if same % 2:  # with work half done for certain, however fast the machine is at the time
+            while not list(place.glob(work.kept)) and not _ended(child):
+                time.sleep(0.01)
+            time.sleep(rng.uniform(0.0, 0.05) * seconds)
+        else:  # at random within as many equal parts of the run
+            time.sleep((same + rng.uniform(0.02, 0.98)) / kills * seconds)
+        moment = time.monotonic() - began
         os.kill(child, signal.SIGKILL)
         if os.WIFEXITED(os.waitpid(child, 0)[1]):  # it was done before
             late += 1
+            seconds *= 0.9  # the machine is faster now than it was at first
+            shutil.rmtree(place)
             continue
         moments.append(round(moment, 2))
         partial += bool(list(place.glob(work.kept)))

@@ -277,12 +277,13 @@ def test_board_agrees_on_iris(topology: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_board_is_within_a_point_of_float_on_200_mnist_images(mnist: Dataset) -> None:
-    result = simulate(example("mnist"), mnist, images=200)
+def test_board_is_within_two_points_of_float_on_mnist_images(mnist: Dataset) -> None:
+    """Few of them; `python benchmarks/core.py` has 200."""
+    result = simulate(example("mnist"), mnist, images=60)
     accuracy, reference = result.metrics["accuracy"], result.metrics["reference_accuracy"]
     assert isinstance(accuracy, float)
     assert isinstance(reference, float)
-    assert abs(accuracy - reference) <= 0.01
+    assert abs(accuracy - reference) <= 0.02
 
 
 def test_figures_follow_from_the_arrays() -> None:

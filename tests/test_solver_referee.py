@@ -95,7 +95,7 @@ def test_random_networks(case: Case) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(cases())
 def test_many_random_networks(case: Case) -> None:
     hold_together(case)
